@@ -1,0 +1,223 @@
+"""Packed records: what our own workers exchange and store. One version byte, then msgpack.
+
+Arrays of numbers travel as little-endian bytes. An integer array takes the narrowest of 1, 2, 4 or 8 bytes that holds
+all its values: the first byte says which. Readers accept the versions in `READABLE`.
+
+| record        | topic or table            | fields |
+|---------------|---------------------------|--------|
+| ProfileRow    | table `profiles`          | see the class |
+| CoCounts      | topic `cooccurrence`      | changes of co-counts, in CSR form, and of popularity |
+| RowHead, -Body| table `item_rows`         | norms and popularity of an item; its co-counts |
+| Neighbours    | topic `neighbours`        | top neighbours of an item with weights, co-counts, norms, popularity |
+| Candidates    | topic `candidates`        | extract of a profile and candidates with a score per source |
+"""
+
+from typing import Generic, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.errors import RecordError
+from agents.records import Filters
+
+VERSION = 1
+READABLE = frozenset({1})
+
+_WIDTHS = {1: np.dtype("<i1"), 2: np.dtype("<i2"), 4: np.dtype("<i4"), 8: np.dtype("<i8")}
+
+
+def pack_ints(values: NDArray[np.integer]) -> bytes:
+    """Integers of any width as one width byte and little-endian values."""
+    if not len(values):
+        return b"\x01"
+    low, high = int(values.min()), int(values.max())
+    for width, dtype in _WIDTHS.items():
+        if -(1 << (8 * width - 1)) <= low and high < 1 << (8 * width - 1):
+            break
+    return bytes((width,)) + values.astype(dtype).tobytes()
+
+
+def unpack_ints(packed: bytes) -> NDArray[np.integer]:
+    """The read-only array that `pack_ints` packed, in its narrow type: widen before arithmetic."""
+    return np.frombuffer(packed, _WIDTHS[packed[0]], offset=1)
+
+
+def pack_floats(values: NDArray[np.floating]) -> bytes:
+    """Floats as little-endian float32."""
+    return values.astype("<f4").tobytes()
+
+
+def unpack_floats(packed: bytes) -> NDArray[np.float32]:
+    """The read-only array that `pack_floats` packed."""
+    return np.frombuffer(packed, "<f4")
+
+
+class ListInFlight(msgspec.Struct, array_like=True, gc=False):
+    """A list that was sent and whose outcomes are still awaited."""
+
+    recommendation_id: str
+    items: list[str]
+    features: list[dict[str, float]]
+    sent_ms: int
+    """Kafka time of the list, ms since 1970."""
+    event_count: int
+    """The user's count of events when the list came."""
+    touched: list[int] = []
+    """Positions with an outcome already."""
+    variant: str = "default"
+
+
+class ProfileRow(msgspec.Struct, array_like=True, gc=False):
+    """All we hold about a user."""
+
+    contacts: dict[str, int] = {}
+    """The history: item → last time and strength in one integer (`models.profile.pack_contact`), in the order of first
+    contact. Sequence numbers are contiguous, so a place in this order is one."""
+    events: int = 0
+    """Events absorbed so far."""
+    last_ms: int = 0
+    interests: dict[str, float] = {}
+    searches: list[str] = []
+    attributes: dict[str, str | float | bool] = {}
+    declared: list[str] = []
+    blocked: list[str] = []
+    """Items the user dislikes."""
+    event_ids: list[str] = []
+    lists: list[ListInFlight] = []
+    early: list[tuple[str, str, str, int]] = []
+    """Actions on a list that has not arrived yet: list id, item, event type, ms."""
+    consent: bool = True
+    erased_ms: int = 0
+    """Not 0: the user was erased then, and this row only keeps older records from bringing the user back."""
+
+
+class CoCounts(msgspec.Struct, array_like=True, gc=False):
+    """Changes of co-counts for the items of one item partition, in CSR form over `ids`."""
+
+    partition: int
+    """Partition of the profiles they come from."""
+    events: int
+    """Events absorbed since the last message of this kind: the clock by which popularity fades."""
+    ids: list[str]
+    rows: bytes
+    """Places in `ids` of the items whose rows change, ints [n]."""
+    lengths: bytes
+    """Changed neighbours of each row, ints [n]."""
+    cols: bytes
+    """Places in `ids` of the neighbours, ints [Σ lengths]."""
+    g: bytes
+    c: bytes
+    """Changes of G and of C (fixed point), ints [Σ lengths]."""
+    users: bytes
+    """Change of G_ii (users of the item) of each row, ints [n]."""
+    popularity: bytes
+    """Events that touched each row's item, ints [n]."""
+    segments: dict[str, tuple[bytes, bytes]] = {}
+    """Segment → (places in `rows`, events)."""
+
+
+class RowHead(msgspec.Struct, array_like=True, gc=False):
+    """The small, often written part of an item row."""
+
+    users: int = 0
+    """G_ii"""
+    c_sum: int = 0
+    """R_i = Σ_j C_ij, fixed point"""
+    events: int = 0
+    popularity: float = 0.0
+    """Faded count of events, as of `clock`."""
+    clock: float = 0.0
+    segments: dict[str, tuple[float, float]] = {}
+    """Segment → (faded count, its clock)."""
+    dirty: bool = False
+    """Changed since its neighbours were last published."""
+
+
+class RowBody(msgspec.Struct, array_like=True, gc=False):
+    """The co-counts of an item; columns are numbers of the partition's dictionary, ascending."""
+
+    cols: bytes
+    """Differences of the ascending column numbers, ints."""
+    g: bytes
+    c: bytes
+
+
+class Neighbours(msgspec.Struct, array_like=True, gc=False):
+    """What other workers need to know of an item, strongest neighbour first."""
+
+    ids: list[str]
+    weights: bytes
+    """Final weights, float32 [M]; scoring uses the first K."""
+    g: bytes
+    c: bytes
+    users: int
+    c_sum: int
+    popularity: float
+    clock: float
+    segments: dict[str, float] = {}
+
+
+class Candidates(msgspec.Struct, array_like=True, gc=False):
+    """What the scorer needs to make one list."""
+
+    user_id: str
+    recommendation_id: str
+    triggers: list[str]
+    request_id: str | None
+    k: int
+    asked_ms: int
+    """Kafka time of the (last) triggering record."""
+    deadline_ms: int
+    """Unix ms after which the list is of no use; 0: none."""
+    recent: list[str]
+    """Newest items of the history, newest first."""
+    seen: list[str]
+    """Items that must not be in the list."""
+    items: list[str]
+    sources: list[str]
+    """Names of the score rows."""
+    scores: bytes
+    """float32 [len(sources) × len(items)], raw scores; 0: this source did not propose the item."""
+    because: bytes
+    """For each candidate the place in `recent` of the item that spoke most for it, or −1, ints."""
+    history_length: int
+    query: str = ""
+    context_item: str = ""
+    filters: Filters = msgspec.field(default_factory=Filters)
+    variant: str = "default"
+    degraded_reason: str = ""
+
+
+P = TypeVar("P", bound=msgspec.Struct)
+
+
+class PackedCodec(Generic[P]):
+    """Writer and reader of one packed record type."""
+
+    def __init__(self, record: type[P]) -> None:
+        self._name = record.__name__
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(record).decode
+        self._head = bytes((VERSION,))
+
+    def write(self, record: P) -> bytes:
+        """The packed form."""
+        return self._head + self._encode(record)
+
+    def read(self, value: bytes) -> P:
+        """The record. Raises `RecordError` (`bad_version`, `bad_packed`)."""
+        if not value or value[0] not in READABLE:
+            raise RecordError("bad_version", f"{self._name} version {value[:1].hex() or 'none'} is not readable here")
+        try:
+            return self._decode(memoryview(value)[1:])
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise RecordError("bad_packed", f"{self._name}: {exc}") from exc
+
+
+PROFILE = PackedCodec(ProfileRow)
+CO_COUNTS = PackedCodec(CoCounts)
+ROW_HEAD = PackedCodec(RowHead)
+ROW_BODY = PackedCodec(RowBody)
+NEIGHBOURS = PackedCodec(Neighbours)
+CANDIDATES = PackedCodec(Candidates)

@@ -1,0 +1,210 @@
+"""Public records: the JSON that applications write and read. `deploy/schemas/` is generated from these types.
+
+Unknown fields are allowed and ignored; a new field always has a default. Times are seconds since 1970 (UTC).
+"""
+
+from typing import Annotated, Generic, Literal, NewType, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta
+
+from agents.errors import RecordError
+
+UserId = NewType("UserId", str)
+ItemId = NewType("ItemId", str)
+
+MAX_ID_BYTES = 256
+MAX_EVENT_BYTES = 64 * 1024
+MAX_ITEM_BYTES = 256 * 1024
+LATEST_TIME_S = 32_503_680_000.0  # the year 3000; what is later is most likely in milliseconds
+
+EventType = Literal[
+    "view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"
+]
+EVENT_TYPES: tuple[str, ...] = get_args(EventType)
+OutcomeKind = Literal["shown", "clicked", "bought", "skipped", "expired"]
+
+_ID_PATTERN = {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"}  # checked by `check_id`: a regular expression per event is slow
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES, extra_json_schema=_ID_PATTERN)]
+Text = Annotated[str, Meta(max_length=20_000)]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Words = Annotated[list[Word], Meta(max_length=100)]
+Seconds = Annotated[float, Meta(ge=0, le=LATEST_TIME_S)]
+
+
+class Event(msgspec.Struct, gc=False):
+    """Something a user did. Topic `events`, key = user_id."""
+
+    user_id: Id
+    event_type: EventType
+    item_id: Id | None = None
+    """The item; needed by every type but `search`."""
+    timestamp: Seconds | None = None
+    """When it happened; without it the record's Kafka time is taken."""
+    rating: Annotated[float, Meta(ge=0, le=100)] | None = None
+    """For `rate`: the explicit rating, replacing the strength."""
+    query: Annotated[str, Meta(max_length=1_000)] | None = None
+    """For `search`: the words."""
+    event_id: Annotated[str, Meta(max_length=MAX_ID_BYTES)] | None = None
+    """When given, a second event of this user with the same id is ignored."""
+    recommendation_id: Annotated[str, Meta(max_length=MAX_ID_BYTES)] | None = None
+    """The list that the user acted on, when the application knows it."""
+
+
+class Item(msgspec.Struct, gc=False):
+    """A catalogue entry. Topic `items`, key = item_id; a null value deletes it."""
+
+    item_id: Id
+    title: Text = ""
+    description: Text = ""
+    categories: Words = []
+    tags: Words = []
+    price: Annotated[float, Meta(ge=0)] | None = None
+    available: bool = True
+    added_at: Seconds | None = None
+    """When the item came into the catalogue; without it the item is never offered as fresh."""
+
+
+class User(msgspec.Struct, gc=False):
+    """Declared facts about a user. Topic `users`, key = user_id; a null value erases the user."""
+
+    user_id: Id
+    attributes: Annotated[dict[Word, Annotated[str, Meta(max_length=200)] | float | bool], Meta(max_length=50)] = {}
+    interests: Words = []
+    consent: bool = True
+    """False: no profile is kept; lists hold popular and fresh items only."""
+
+
+class Context(msgspec.Struct, gc=False):
+    """Where the user is right now."""
+
+    item_id: Id | None = None
+    query: Annotated[str, Meta(max_length=1_000)] | None = None
+
+
+class Filters(msgspec.Struct, gc=False):
+    """What the list may hold."""
+
+    categories: Words = []
+    """Only items of one of these categories; empty: all."""
+    exclude_items: Annotated[list[Id], Meta(max_length=1_000)] = []
+
+
+class Request(msgspec.Struct, gc=False):
+    """Recommend now. Topic `requests`, key = user_id."""
+
+    user_id: Id
+    request_id: Annotated[str, Meta(max_length=MAX_ID_BYTES)] | None = None
+    """Echoed in the list."""
+    k: Annotated[int, Meta(ge=1, le=100)] = 10
+    context: Context = msgspec.field(default_factory=Context)
+    filters: Filters = msgspec.field(default_factory=Filters)
+    deadline_ms: Annotated[int, Meta(ge=1, le=3_600_000)] | None = None
+    """Milliseconds after the record's Kafka time; later the list is of no use and becomes an `expired` outcome."""
+
+
+class RankedItem(msgspec.Struct, gc=False):
+    """One place in a list."""
+
+    item_id: str
+    score: float
+    reason: str
+    """A sentence for people, such as "because you bought Red mug"."""
+    because: str | None = None
+    """The item of the history that spoke most for this one."""
+    title: str = ""
+    sources: dict[str, float] = {}
+    """Share of each source in the score; they sum to 1."""
+    features: dict[str, float] = {}
+    """What the ranker saw; outcomes repeat it as training data."""
+
+
+class Recommendation(msgspec.Struct, gc=False):
+    """One ranked list. Topic `recommendations`, key = user_id."""
+
+    recommendation_id: str
+    """`<topic>-<partition>-<offset>` of the (last) record that asked for it."""
+    user_id: str
+    items: list[RankedItem]
+    triggers: list[str]
+    """Every record that this list answers, in the form of the recommendation id."""
+    created_at: float
+    request_id: str | None = None
+    degraded: bool = False
+    """True: a part of the scoring was left out; `degraded_reason` says which."""
+    degraded_reason: str = ""
+    model: str | None = None
+    """Version of the BERT model; null: blended without BERT."""
+    variant: str = "default"
+
+
+class Outcome(msgspec.Struct, gc=False):
+    """What happened to a recommended item, or to a request. Topic `outcomes`, key = user_id."""
+
+    user_id: str
+    recommendation_id: str
+    outcome: OutcomeKind
+    timestamp: float
+    item_id: str | None = None
+    position: int | None = None
+    """Place in the list, from 0."""
+    event_type: str | None = None
+    request_id: str | None = None
+    variant: str = "default"
+    features: dict[str, float] = {}
+
+
+class ModelVersion(msgspec.Struct, gc=False):
+    """What the scorers are to use. Topic `models`, key = name."""
+
+    name: str
+    version: str
+    path: str = ""
+    weights: dict[str, float] = {}
+
+
+PUBLIC_RECORDS: tuple[type[msgspec.Struct], ...] = (
+    Event, Item, User, Request, Recommendation, Outcome, ModelVersion,
+)
+
+encode_json = msgspec.json.Encoder().encode
+
+
+def check_id(value: str, field: str) -> None:
+    """Raise `RecordError` if an id has control characters or is longer than `MAX_ID_BYTES` in UTF-8."""
+    if not value.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in value):
+        raise RecordError("bad_id", f"{field} holds control characters: send printable text")
+    if len(value.encode()) > MAX_ID_BYTES:
+        raise RecordError("bad_id", f"{field} is longer than {MAX_ID_BYTES} bytes")
+
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class JsonReader(Generic[R]):
+    """Strict reader of one public record type."""
+
+    def __init__(self, record: type[R], most_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._decode = msgspec.json.Decoder(record).decode
+        self._most_bytes = most_bytes
+
+    def __call__(self, value: bytes | None) -> R:
+        """The record in `value`. Raises `RecordError`: `null_value`, `too_large`, `bad_json` or `bad_field`."""
+        if value is None:
+            raise RecordError("null_value", "the value is null: send a JSON object")
+        if len(value) > self._most_bytes:
+            raise RecordError("too_large", f"the value has {len(value)} bytes, more than {self._most_bytes}")
+        try:
+            return self._decode(value)
+        except msgspec.ValidationError as exc:
+            raise RecordError("bad_field", str(exc)) from exc
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise RecordError("bad_json", str(exc)) from exc
+
+
+read_event = JsonReader(Event)
+read_item = JsonReader(Item, MAX_ITEM_BYTES)
+read_user = JsonReader(User)
+read_request = JsonReader(Request)
+read_recommendation = JsonReader(Recommendation, 1024 * 1024)
+read_outcome = JsonReader(Outcome)

@@ -1,0 +1,119 @@
+"""Every setting of the workers and the command line, read once from the environment and validated at start.
+
+A setting `name` comes from the variable `PROFILESTREAM_NAME`. A wrong value ends the process with a message that names
+the variable (`SettingsError`, exit code 2).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from agents.errors import SettingsError
+
+ENV_PREFIX = "PROFILESTREAM_"
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What may be tuned. Defaults run on one laptop; `deploy/` shows the values for a cluster."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
+
+    # --- Kafka
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port…].")
+    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", description="Put before every topic and group name.")
+    user_partitions: int = Field(4, ge=1, le=10_000, description="Partitions of every user-keyed topic.")
+    item_partitions: int = Field(4, ge=1, le=10_000, description="Partitions of every item-keyed topic.")
+    replication_factor: int = Field(1, ge=1, le=10, description="Replicas of each topic; 3 on a cluster.")
+    session_timeout_ms: int = Field(10_000, ge=1_000, description="A silent worker loses its partitions after this.")
+    transaction_timeout_ms: int = Field(
+        10_000, ge=1_000, description="An open transaction of a dead worker is aborted after this."
+    )
+    embedded: bool = Field(False, description="The broker is the embedded one: no topic creation, nothing is durable.")
+
+    # --- one worker
+    instance: str = Field("1", pattern=r"^[a-zA-Z0-9._-]+$", description="Stable, unique name of this worker process.")
+    data_dir: Path = Field(Path("profilestream-data"), description="Folder of the local state.")
+    http_host: str = Field("127.0.0.1", description="Where health and metrics are served.")
+    http_port: int = Field(0, ge=0, le=65_535, description="Port for health and metrics; 0: none served.")
+    max_batch_records: int = Field(20_000, ge=1, description="Most records taken in one fetch.")
+    dead_letters_in_row: int = Field(1_000, ge=1, description="So many bad records in a row stop the worker.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # --- profiles
+    history_size: int = Field(500, ge=1, le=10_000, description="Distinct items kept in a history (H).")
+    strength_view: float = Field(1.0, gt=0, le=1_000)
+    strength_click: float = Field(2.0, gt=0, le=1_000)
+    strength_like: float = Field(3.0, gt=0, le=1_000)
+    strength_share: float = Field(3.0, gt=0, le=1_000)
+    strength_cart: float = Field(3.0, gt=0, le=1_000)
+    strength_purchase: float = Field(5.0, gt=0, le=1_000)
+    interest_alpha: float = Field(0.9, ge=0, lt=1, description="α of I ← α·I + (1 − α)·b; higher forgets slower.")
+    interests_kept: int = Field(100, ge=1, description="Strongest interests kept in a profile.")
+    event_ids_kept: int = Field(50, ge=0, description="Newest event ids of a user against which doubles are found.")
+    segment_attributes: Names = Field((), description="Attributes whose values make a user's segment, comma-separated.")
+    trigger_types: Names = Field(
+        ("click", "like", "cart", "purchase", "rate"),
+        description="Event types after which the user gets a new list, comma-separated; empty: only on request.",
+    )
+    lists_in_flight: int = Field(5, ge=0, description="Newest lists of a user that outcomes are matched with.")
+    attribution_events: int = Field(20, ge=1, description="A list is closed after so many later events of its user …")
+    attribution_s: float = Field(86_400.0, gt=0, description="… or after so many seconds of record time.")
+    event_future_s: float = Field(86_400.0, ge=0, description="An event's timestamp may be so far ahead of the record.")
+    request_deadline_ms: int = Field(0, ge=0, description="Deadline of requests that name none; 0: no deadline.")
+
+    # --- similarity
+    pair_window: int = Field(50, ge=1, le=1_000, description="Pairs reach so many places back in a history (W).")
+    gather_s: float = Field(1.0, ge=0, le=60, description="Co-count changes are gathered so long per transaction.")
+    row_neighbours: int = Field(1_000, ge=0, description="Strongest neighbours kept in an item row; 0: all.")
+    neighbours_published: int = Field(200, ge=1, description="Co-counts published for an item (M).")
+    neighbours_scored: int = Field(100, ge=1, description="Neighbours of an item used for scoring (K).")
+    rows_published_per_s: int = Field(2_000, ge=1, description="Most `neighbours` records written in a second.")
+    similarity: Literal["co", "cosine"] = Field("co", description="Which weight ranks an item's neighbours.")
+    shrinkage: float = Field(60.0, ge=0, description="Added to the norms of `co`: rare items weigh less.")
+    popularity_half_life: float = Field(7_500.0, gt=0, description="Popularity halves after so many events.")
+
+    # --- candidates
+    recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
+    recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
+    candidates_item_cf: int = Field(100, ge=0)
+    candidates_popular: int = Field(50, ge=0)
+    candidates_segment: int = Field(20, ge=0)
+    candidates_interest: int = Field(20, ge=0)
+    candidates_fresh: int = Field(10, ge=0)
+
+    # --- scorer
+    bert_model: str = Field("", description="Folder or Hugging Face id of a BERT model; empty: blend without BERT.")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    candidates_content: int = Field(50, ge=0, description="Items nearest to the profile embedding.")
+    weight_item_cf: float = Field(1.0, ge=0)
+    weight_popular: float = Field(0.1, ge=0)
+    weight_segment: float = Field(0.05, ge=0)
+    weight_interest: float = Field(0.05, ge=0)
+    weight_fresh: float = Field(0.05, ge=0)
+    weight_content: float = Field(0.1, ge=0)
+    diversity: float = Field(0.05, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
+    category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
+    scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")
+
+    # --- security (plain by default)
+    sasl_password: SecretStr | None = None
+
+    @field_validator("trigger_types", "segment_attributes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings of this process. Raises `SettingsError` that names each wrong variable and what it must be."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as exc:
+        lines = [
+            f"{ENV_PREFIX}{str(error['loc'][0]).upper()}={error['input']!r}: {error['msg']}" for error in exc.errors()
+        ]
+        raise SettingsError("wrong setting\n  " + "\n  ".join(lines)) from exc

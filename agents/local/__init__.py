@@ -1,0 +1,1 @@
+"""Brokers on this machine, for development, tests and the demo."""

@@ -1,12 +1,15 @@
-"""Why a broker on this machine is not there.
+"""Why a broker on this machine is not there; part of the tree in `agents.errors`.
 
-LocalBrokerError       the message says what is wrong and how to mend it; the command line prints it and exits with 1
-├── LocalKafkaError    Java, Maven, a port, or Apache Kafka itself
-└── EmbeddedBrokerError  the process with the embedded broker
+BrokerError
+└── LocalBrokerError         the message says what is wrong and how to mend it
+    ├── LocalKafkaError      Java, Maven, a port, or Apache Kafka itself
+    └── EmbeddedBrokerError  the process with the embedded broker
 """
 
+from agents.errors import BrokerError
 
-class LocalBrokerError(Exception):
+
+class LocalBrokerError(BrokerError):
     """A broker on this machine could not be started, asked or stopped."""
 
 

@@ -1,0 +1,1 @@
+"""Measurements: throughput, latency, quality; and the script that cuts the sample."""

@@ -188,9 +188,9 @@ class LocalKafka:
         if (self.directory / "data" / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool"]
         answer = subprocess.run(
-            [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster]
-            + ["-c", str(self.properties_file)],
+            [*tool, "format", "-t", cluster, "-c", str(self.properties_file)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

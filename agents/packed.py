@@ -5,7 +5,7 @@ all its values: the first byte says which. Readers accept the versions in `READA
 
 | record        | topic or table            | fields |
 |---------------|---------------------------|--------|
-| ProfileRow    | table `profiles`          | see the class |
+| Profile       | table `profiles`          | see `models.profile` |
 | CoCounts      | topic `cooccurrence`      | changes of co-counts, in CSR form, and of popularity |
 | RowHead, -Body| table `item_rows`         | norms and popularity of an item; its co-counts |
 | Neighbours    | topic `neighbours`        | top neighbours of an item with weights, co-counts, norms, popularity |
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from agents.errors import RecordError
 from agents.records import Filters
+from models.profile import Profile
 
 VERSION = 1
 READABLE = frozenset({1})
@@ -53,50 +54,9 @@ def unpack_floats(packed: bytes) -> NDArray[np.float32]:
     return np.frombuffer(packed, "<f4")
 
 
-class ListInFlight(msgspec.Struct, array_like=True, gc=False):
-    """A list that was sent and whose outcomes are still awaited."""
-
-    recommendation_id: str
-    items: list[str]
-    features: list[dict[str, float]]
-    sent_ms: int
-    """Kafka time of the list, ms since 1970."""
-    event_count: int
-    """The user's count of events when the list came."""
-    touched: list[int] = []
-    """Positions with an outcome already."""
-    variant: str = "default"
-
-
-class ProfileRow(msgspec.Struct, array_like=True, gc=False):
-    """All we hold about a user."""
-
-    contacts: dict[str, int] = {}
-    """The history: item → last time and strength in one integer (`models.profile.pack_contact`), in the order of first
-    contact. Sequence numbers are contiguous, so a place in this order is one."""
-    events: int = 0
-    """Events absorbed so far."""
-    last_ms: int = 0
-    interests: dict[str, float] = {}
-    searches: list[str] = []
-    attributes: dict[str, str | float | bool] = {}
-    declared: list[str] = []
-    blocked: list[str] = []
-    """Items the user dislikes."""
-    event_ids: list[str] = []
-    lists: list[ListInFlight] = []
-    early: list[tuple[str, str, str, int]] = []
-    """Actions on a list that has not arrived yet: list id, item, event type, ms."""
-    consent: bool = True
-    erased_ms: int = 0
-    """Not 0: the user was erased then, and this row only keeps older records from bringing the user back."""
-
-
 class CoCounts(msgspec.Struct, array_like=True, gc=False):
     """Changes of co-counts for the items of one item partition, in CSR form over `ids`."""
 
-    partition: int
-    """Partition of the profiles they come from."""
     events: int
     """Events absorbed since the last message of this kind: the clock by which popularity fades."""
     ids: list[str]
@@ -132,6 +92,8 @@ class RowHead(msgspec.Struct, array_like=True, gc=False):
     """Segment → (faded count, its clock)."""
     dirty: bool = False
     """Changed since its neighbours were last published."""
+    published: int = 0
+    """Hash of the neighbours that were last published; 0: none."""
 
 
 class RowBody(msgspec.Struct, array_like=True, gc=False):
@@ -187,6 +149,8 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     filters: Filters = msgspec.field(default_factory=Filters)
     variant: str = "default"
     degraded_reason: str = ""
+    actions: str = ""
+    """What the user did with each item of `recent`, one letter each: b bought, r rated, l looked at; empty: not known."""
 
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -215,7 +179,7 @@ class PackedCodec(Generic[P]):
             raise RecordError("bad_packed", f"{self._name}: {exc}") from exc
 
 
-PROFILE = PackedCodec(ProfileRow)
+PROFILE = PackedCodec(Profile)
 CO_COUNTS = PackedCodec(CoCounts)
 ROW_HEAD = PackedCodec(RowHead)
 ROW_BODY = PackedCodec(RowBody)

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
         ("click", "like", "cart", "purchase", "rate"),
         description="Event types after which the user gets a new list, comma-separated; empty: only on request.",
     )
+    list_items: int = Field(10, ge=1, le=100, description="Items of a list that an event triggered.")
     lists_in_flight: int = Field(5, ge=0, description="Newest lists of a user that outcomes are matched with.")
     attribution_events: int = Field(20, ge=1, description="A list is closed after so many later events of its user …")
     attribution_s: float = Field(86_400.0, gt=0, description="… or after so many seconds of record time.")

@@ -1,0 +1,158 @@
+"""The item rows of one partition: their dictionary, norms and popularity in memory, their co-counts in the table.
+
+Keys of the table (numbers big-endian, 4 bytes, of the partition's own dictionary):
+
+    d<number> → item id       h<number> → RowHead       b<number> → RowBody       m → event count (the clock)
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from agents.packed import ROW_BODY, ROW_HEAD, CoCounts, RowBody, RowHead, pack_ints, unpack_ints
+from models.cooccurrence import Ints, pack_counts, unpack_counts
+from models.interning import Interner
+from models.popularity import fade
+from models.similarity import CsrRows, row_matrix, sum_changes
+
+CLOCK_KEY = b"m"
+Read = Callable[[Sequence[bytes]], list[bytes | None]]
+Write = Callable[[bytes, bytes | None], None]
+Cut = Callable[["PartitionRows", Ints, CsrRows], CsrRows]
+
+
+def row_key(kind: bytes, number: int) -> bytes:
+    """Key of a table row; kind is b"d", b"h" or b"b"."""
+    return kind + number.to_bytes(4, "big")
+
+
+class PartitionRows:
+    """State of one item partition. Arrays are indexed by the partition's item numbers."""
+
+    def __init__(self, scanned: Iterable[tuple[bytes, bytes]], half_life: float) -> None:
+        self._half_life = half_life
+        self.clock = 0.0
+        self.users = np.zeros(0, np.int64)
+        self.sums = np.zeros(0, np.int64)
+        self.events = np.zeros(0, np.int64)
+        self.popularity = np.zeros(0)
+        self.clocks = np.zeros(0)
+        self.own = np.zeros(0, bool)
+        """Rows that belong to this partition; the others are known as neighbours only."""
+        self.dirty = np.zeros(0, bool)
+        self.stale = np.zeros(0, bool)
+        """Rows whose weights may be old because the norm of a neighbour changed."""
+        self.published = np.zeros(0, np.int64)
+        self.segments: dict[int, dict[str, tuple[float, float]]] = {}
+        names: dict[int, str] = {}
+        heads: list[tuple[int, bytes]] = []
+        for key, value in scanned:
+            if key == CLOCK_KEY:
+                self.clock = float(value)
+            elif key[:1] == b"d":
+                names[int.from_bytes(key[1:], "big")] = value.decode()
+            elif key[:1] == b"h":
+                heads.append((int.from_bytes(key[1:], "big"), value))
+        self.items = Interner(names[number] for number in range(len(names)))
+        self._grow()
+        for number, value in heads:
+            self._load(number, ROW_HEAD.read(value))
+
+    def _load(self, number: int, head: RowHead) -> None:
+        self.own[number] = self.stale[number] = True
+        self.users[number], self.sums[number], self.events[number] = head.users, head.c_sum, head.events
+        self.popularity[number], self.clocks[number] = head.popularity, head.clock
+        self.dirty[number], self.published[number] = head.dirty, head.published
+        if head.segments:
+            self.segments[number] = dict(head.segments)
+
+    def _grow(self) -> None:
+        """Room for every known item; doubles, so that it is seldom."""
+        if len(self.users) < len(self.items):
+            more = max(1024, len(self.items), 2 * len(self.users)) - len(self.users)
+            for name in ("users", "sums", "events", "popularity", "clocks", "own", "dirty", "stale", "published"):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
+
+    def absorb(self, changes: Sequence[CoCounts], read: Read, write: Write, cut: Cut) -> Ints:
+        """Add changes to the rows and cut those that grew too long. Returns the numbers of changed rows, ascending."""
+        known = len(self.items)
+        rows, cols, packed, touched_rows = [], [], [], []
+        for change in changes:
+            numbers = self.items.numbers(change.ids)
+            self._grow()
+            mine = numbers[unpack_ints(change.rows)]
+            touched_rows.append(mine)
+            rows.append(np.repeat(mine, unpack_ints(change.lengths)))
+            cols.append(numbers[unpack_ints(change.cols)])
+            packed.append(pack_counts(unpack_ints(change.g), unpack_ints(change.c)))
+            self.clock += change.events
+            self._count(change, mine)
+        if not touched_rows:
+            return np.zeros(0, np.int64)
+        touched = np.unique(np.concatenate(touched_rows))
+        self.own[touched] = self.dirty[touched] = True
+        self.stale[self.own] = True
+        size = len(self.items)
+        with_pairs, delta = sum_changes(np.concatenate(rows), np.concatenate(cols), np.concatenate(packed), size)
+        if len(with_pairs):
+            self.sums[with_pairs] += unpack_counts(np.asarray(delta.sum(axis=1)).ravel())[1]
+            self.write_bodies(with_pairs, cut(self, with_pairs, self.read_bodies(with_pairs, read) + delta), write)
+        for number in range(known, size):
+            write(row_key(b"d", number), self.items.ids[number].encode())
+        write(CLOCK_KEY, repr(self.clock).encode())
+        return touched
+
+    def _count(self, change: CoCounts, mine: Ints) -> None:
+        """Users and popularity of the rows of one message, as of the clock after it."""
+        self.users[mine] += unpack_ints(change.users)
+        counts = unpack_ints(change.popularity)
+        self.events[mine] += counts
+        self.popularity[mine] = fade(self.popularity[mine], self.clocks[mine], self.clock, self._half_life) + counts
+        self.clocks[mine] = self.clock
+        for segment, (places, events) in change.segments.items():
+            for number, count in zip(
+                mine[unpack_ints(places)].tolist(), unpack_ints(events).tolist(), strict=True
+            ):
+                of_item = self.segments.setdefault(number, {})
+                value, clock = of_item.get(segment, (0.0, self.clock))
+                faded = float(fade(np.float64(value), np.float64(clock), self.clock, self._half_life))
+                of_item[segment] = (faded + count, self.clock)
+
+    def read_bodies(self, numbers: Ints, read: Read) -> CsrRows:
+        """Co-counts of rows, CSR of packed counts, int64 [len(numbers) × items]."""
+        cols, packed = [], []
+        nothing = np.zeros(0, np.int64)
+        for value in read([row_key(b"b", number) for number in numbers.tolist()]):
+            if value is None:
+                cols.append(nothing)
+                packed.append(nothing)
+                continue
+            body = ROW_BODY.read(value)
+            cols.append(np.cumsum(unpack_ints(body.cols), dtype=np.int64))
+            packed.append(pack_counts(unpack_ints(body.g), unpack_ints(body.c)))
+        return row_matrix(cols, packed, len(self.items))
+
+    def write_bodies(self, numbers: Ints, rows: CsrRows, write: Write) -> None:
+        """Store rows given as `read_bodies` returns them."""
+        g, c = unpack_counts(rows.data)
+        steps = np.diff(rows.indices.astype(np.int64), prepend=0)
+        begins = rows.indptr[:-1][np.diff(rows.indptr) > 0]
+        steps[begins] = rows.indices[begins]
+        ends = rows.indptr.tolist()
+        for place, number in enumerate(numbers.tolist()):
+            part = slice(ends[place], ends[place + 1])
+            body = RowBody(pack_ints(steps[part]), pack_ints(g[part]), pack_ints(c[part]))
+            write(row_key(b"b", number), ROW_BODY.write(body))
+
+    def write_heads(self, numbers: Ints, write: Write) -> None:
+        """Store norms, popularity and flags of rows."""
+        fields = (self.users, self.sums, self.events, self.popularity, self.clocks, self.dirty, self.published)
+        columns = [field[numbers].tolist() for field in fields]
+        for number, users, sums, events, popularity, clock, dirty, published in zip(
+            numbers.tolist(), *columns, strict=True
+        ):
+            head = RowHead(
+                users, sums, events, popularity, clock, self.segments.get(number, {}), dirty, published
+            )
+            write(row_key(b"h", number), ROW_HEAD.write(head))

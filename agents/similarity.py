@@ -1,0 +1,189 @@
+"""The similarity worker: `cooccurrence` → table `item_rows` → `neighbours`."""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from agents.errors import RecordError
+from agents.item_rows import PartitionRows, Read, Write
+from agents.packed import CO_COUNTS, NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_ints
+from agents.runtime.agent import TableReader
+from agents.runtime.batch import Batch
+from agents.runtime.transaction import Transaction
+from agents.runtime.view import View
+from agents.runtime.worker import WorkerSpec, run_worker
+from agents.settings import Settings
+from agents.topics import build_topics
+from models.cooccurrence import Ints, unpack_counts
+from models.similarity import CAP_SLACK, CsrRows, Floats, neighbour_weights, strongest
+
+STALE_SHARE = 0.25
+"""Share of the publishing budget for rows that did not change themselves but whose neighbours' norms did."""
+MOST_SECONDS_SAVED = 5.0
+"""An idle worker saves up publishing budget for at most this long."""
+
+
+class SimilarityAgent:
+    """Keeps item rows and publishes their neighbours, changed rows first, within a budget per second."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = build_topics(settings)
+        self.view = View(settings, self._topics.neighbours, lambda _key, value: NEIGHBOURS.read(value))
+        self._norms: dict[str, tuple[int, int]] = {}
+        self._partitions: dict[int, PartitionRows] = {}
+        self._table: TableReader | None = None
+        self._budget = 0.0
+        self._budget_ms = 0
+
+    def assigned(self, partitions: frozenset[int], table: TableReader) -> None:
+        """Load the rows' norms of these partitions."""
+        self._table = table
+        half_life = self._settings.popularity_half_life
+        self._partitions = {
+            partition: PartitionRows(table.scan(partition, b""), half_life) for partition in sorted(partitions)
+        }
+        for item, (users, sums) in self._norms.items():
+            self._set_norm(item, users, sums)
+
+    def refresh(self) -> None:
+        """Take over the norms that other partitions published."""
+        changed = False
+        for key, neighbours in self.view.drain():
+            item = key.decode()
+            norm = (0, 0) if neighbours is None else (neighbours.users, neighbours.c_sum)
+            if self._norms.get(item) != norm:
+                self._norms[item] = norm
+                changed |= self._set_norm(item, *norm)
+        if changed:
+            for rows in self._partitions.values():
+                rows.stale[:] = rows.own
+
+    def _set_norm(self, item: str, users: int, sums: int) -> bool:
+        """Note the norm of an item of another partition wherever it is a neighbour."""
+        changed = False
+        for rows in self._partitions.values():
+            number = rows.items.known(item)
+            if number is not None and not rows.own[number]:
+                rows.users[number], rows.sums[number] = users, sums
+                changed = True
+        return changed
+
+    def pending(self) -> bool:
+        """Whether rows wait to be published."""
+        return any(rows.dirty.any() or rows.stale.any() for rows in self._partitions.values())
+
+    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+        """Add the changes of a batch to the rows, then publish what the budget allows."""
+        self.refresh()
+        changed: dict[int, Ints] = {}
+        for partition, records in batch.of(self._topics.cooccurrence.name):
+            changes = list(self._decode(records, transaction))
+            read, write = _access(transaction, partition)
+            rows = self._partitions[partition]
+            known = len(rows.items)
+            changed[partition] = rows.absorb(changes, read, write, self._cut)
+            for item in rows.items.ids[known:]:
+                if item in self._norms:
+                    self._set_norm(item, *self._norms[item])
+        self._refill(transaction.now_ms)
+        for partition, rows in self._partitions.items():
+            published = self._publish(partition, rows, transaction)
+            written = np.union1d(changed.get(partition, published[:0]), published)
+            rows.write_heads(written, _access(transaction, partition)[1])
+
+    def _decode(self, records: Iterable, transaction: Transaction) -> Iterable[CoCounts]:
+        for record in records:
+            try:
+                yield CO_COUNTS.read(record.value or b"")
+            except RecordError as exc:
+                transaction.dead_letter(record, exc)
+
+    def _cut(self, rows: PartitionRows, numbers: Ints, bodies: CsrRows) -> CsrRows:
+        """Rows that grew too long, cut to their strongest neighbours; the others as they are."""
+        most = self._settings.row_neighbours
+        long = np.flatnonzero(np.diff(bodies.indptr) > most * CAP_SLACK) if most else numbers[:0]
+        if not len(long):
+            return bodies
+        picked = bodies[long]
+        weights = self._weights(rows, numbers[long], picked)
+        keep = np.ones(bodies.nnz, bool)
+        for place, row in enumerate(long.tolist()):
+            kept = strongest(weights[picked.indptr[place] : picked.indptr[place + 1]], most)
+            begin = bodies.indptr[row]
+            keep[begin : bodies.indptr[row + 1]] = False
+            keep[begin + kept] = True
+        bodies.data[~keep] = 0
+        bodies.eliminate_zeros()
+        return bodies
+
+    def _weights(self, rows: PartitionRows, numbers: Ints, bodies: CsrRows) -> Floats:
+        settings = self._settings
+        return neighbour_weights(
+            bodies,
+            rows.users[numbers],
+            rows.sums[numbers],
+            rows.users,
+            rows.sums,
+            settings.similarity,
+            settings.shrinkage,
+        )
+
+    def _refill(self, now_ms: int) -> None:
+        rate = self._settings.rows_published_per_s
+        passed_s = (now_ms - self._budget_ms) / 1000 if self._budget_ms else 1.0
+        self._budget = min(self._budget + rate * max(passed_s, 0.0), rate * MOST_SECONDS_SAVED)
+        self._budget_ms = now_ms
+
+    def _publish(self, partition: int, rows: PartitionRows, transaction: Transaction) -> Ints:
+        """Send the neighbours of dirty rows, then of a few stale ones. Returns the rows whose heads changed."""
+        share = int(self._budget) // max(len(self._partitions), 1)
+        dirty = np.flatnonzero(rows.dirty)[:share]
+        most_stale = min(share - len(dirty), int(share * STALE_SHARE) + 1)
+        stale = np.flatnonzero(rows.stale & ~rows.dirty)[: max(most_stale, 0)]
+        numbers = np.concatenate([dirty, stale])
+        if not len(numbers):
+            return numbers
+        self._budget -= len(numbers)
+        read, _ = _access(transaction, partition)
+        bodies = rows.read_bodies(numbers, read)
+        weights = self._weights(rows, numbers, bodies)
+        g, c = unpack_counts(bodies.data)
+        names, changed = rows.items.ids, []
+        for place, number in enumerate(numbers.tolist()):
+            begin, end = bodies.indptr[place], bodies.indptr[place + 1]
+            best = begin + strongest(weights[begin:end], self._settings.neighbours_published)
+            value = NEIGHBOURS.write(
+                Neighbours(
+                    [names[col] for col in bodies.indices[best].tolist()],
+                    pack_floats(weights[best]),
+                    pack_ints(g[best]),
+                    pack_ints(c[best]),
+                    int(rows.users[number]),
+                    int(rows.sums[number]),
+                    float(rows.popularity[number]),
+                    float(rows.clocks[number]),
+                    {segment: value for segment, (value, _) in rows.segments.get(number, {}).items()},
+                )
+            )
+            digest = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little", signed=True)
+            if digest != rows.published[number] or rows.dirty[number]:
+                rows.published[number] = digest
+                changed.append(number)
+                transaction.send(self._topics.neighbours.name, partition, names[number].encode(), value)
+        rows.dirty[numbers] = rows.stale[numbers] = False
+        return np.array(changed, np.int64)
+
+
+def _access(transaction: Transaction, partition: int) -> tuple[Read, Write]:
+    """Reading and writing one partition of the table."""
+    return (lambda keys: transaction.read(partition, keys)), (lambda key, value: transaction.write(partition, key, value))
+
+
+def run(settings: Settings) -> int:
+    """Work until told to stop; returns the exit code."""
+    agent = SimilarityAgent(settings)
+    topics = build_topics(settings)
+    spec = WorkerSpec("similarity", (topics.cooccurrence,), "item_rows", (agent.view,), settings.gather_s)
+    return run_worker(settings, spec, agent)

@@ -1,0 +1,191 @@
+"""Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
+
+Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, as one sparse product for all users.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.cooccurrence import Ints
+from models.neighbour_table import Floats, NeighbourTable
+from models.popular import PopularLists, Ranked
+from models.similarity import strongest
+
+SOURCES = ("item_cf", "popular", "segment", "interest", "fresh")
+"""Rows of `Selected.scores`."""
+INTERESTS_USED = 5
+
+
+@dataclass(frozen=True)
+class CandidateConfig:
+    """How many candidates each source proposes, and how the newest items weigh."""
+
+    item_cf: int = 100
+    popular: int = 50
+    segment: int = 20
+    interest: int = 20
+    fresh: int = 10
+    recency_power: float = 1.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One user's side: what is needed to propose items."""
+
+    recent: Ints
+    """Numbers of the newest items, newest first."""
+    hidden: Ints
+    """Numbers of items that must not be proposed: seen, disliked, unavailable, filtered."""
+    segment: str = ""
+    interests: Sequence[tuple[str, float]] = ()
+    """Words with weights, strongest first."""
+    only: NDArray[np.bool_] | None = None
+    """Mask of the items that a request's filters allow; None: all."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The candidates of one user: numbers [C], raw scores float32 [len(SOURCES) × C], because [C] (place in recent or −1)."""
+
+    items: Ints
+    scores: NDArray[np.float32]
+    because: Ints
+
+
+@dataclass
+class _Scratch:
+    """Arrays over all items that are kept between batches, so that a list costs nothing per item."""
+
+    unavailable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    slot: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def grow(self, size: int) -> None:
+        more = 2 * size - len(self.slot)
+        if len(self.slot) < size:
+            self.unavailable = np.concatenate([self.unavailable, np.zeros(more, bool)])
+            self.hidden = self.unavailable.copy()
+            self.slot = np.full(2 * size, -1, np.int64)
+
+
+class CandidateSelector:
+    """Proposes candidates from the newest neighbours and popularity."""
+
+    def __init__(self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig) -> None:
+        self._table, self._popular, self._config = table, popular, config
+        self._scratch = _Scratch()
+
+    def hide(self, unavailable: Ints) -> None:
+        """Propose none of these items to anyone from now on, and all others again."""
+        self._scratch.grow(len(self._table.items))
+        self._scratch.unavailable[:] = False
+        self._scratch.unavailable[unavailable] = True
+        self._scratch.hidden[:] = self._scratch.unavailable
+
+    def select(self, users: Sequence[Wanted]) -> list[Selected]:
+        """Candidates of each user, item-CF first (strongest first), then the other sources."""
+        self._table.grow()
+        self._scratch.grow(len(self._table.items))
+        sums = item_cf_sums(self._table, [user.recent for user in users], self._config.recency_power)
+        return [self._one(user, *_row(sums, place)) for place, user in enumerate(users)]
+
+    def _one(self, user: Wanted, cols: Ints, sums: Floats) -> Selected:
+        hidden, slot = self._scratch.hidden, self._scratch.slot
+        hidden[user.hidden] = True
+        try:
+            shown = ~hidden[cols] & (sums > 0)
+            if user.only is not None:
+                shown &= user.only[cols]
+            cols, sums = cols[shown], sums[shown]
+            order = strongest(sums, self._config.item_cf)
+            proposals = [(cols[order], sums[order]), *self._others(user)]
+        finally:
+            hidden[user.hidden] = self._scratch.unavailable[user.hidden]
+        every = np.concatenate([items for items, _ in proposals])
+        items = every[np.sort(np.unique(every, return_index=True)[1])]
+        slot[items] = np.arange(len(items))
+        scores = np.zeros((len(SOURCES), len(items)), np.float32)
+        for row, (numbers, values) in enumerate(proposals):
+            scores[row, slot[numbers]] = values
+        known = items < len(self._popular.popularity)
+        scores[1, known] = self._popular.popularity[items[known]]
+        because = self._because(user.recent, len(items))
+        slot[items] = -1
+        return Selected(items, scores, because)
+
+    def _others(self, user: Wanted) -> list[Ranked]:
+        """What popular, segment, interest and fresh propose, in the order of `SOURCES`."""
+        config, popular = self._config, self._popular
+        nothing: Ranked = (np.zeros(0, np.int64), np.zeros(0))
+        segment = self._shown(user, popular.in_segment(user.segment), config.segment) if user.segment else nothing
+        interests = user.interests[:INTERESTS_USED]
+        by_word = [
+            (numbers, weight * scores / scores.max())
+            for word, weight in interests
+            if len((found := self._shown(user, popular.with_word(word), config.interest))[0])
+            for numbers, scores in (found,)
+            if scores.max() > 0
+        ]
+        fresh = [self._shown(user, popular.fresh(word), config.fresh) for word, _ in interests]
+        return [
+            self._shown(user, popular.overall(), config.popular),
+            segment,
+            _merged(by_word, config.interest),
+            _merged(fresh, config.fresh),
+        ]
+
+    def _shown(self, user: Wanted, ranked: Ranked, most: int) -> Ranked:
+        """The best `most` of a ranked list that this user may see."""
+        numbers, scores = ranked
+        shown = ~self._scratch.hidden[numbers]
+        if user.only is not None:
+            shown &= user.only[numbers]
+        places = np.flatnonzero(shown)[:most]
+        return numbers[places], scores[places]
+
+    def _because(self, recent: Ints, count: int) -> Ints:
+        """For each candidate the place in `recent` whose item adds most to its item-CF sum, or −1. Uses `slot`."""
+        because = np.full(count, -1, np.int64)
+        if not len(recent) or not count:
+            return because
+        recency = (np.arange(len(recent)) + 1.0) ** -self._config.recency_power
+        slots = self._scratch.slot[self._table.cols[recent].ravel()]
+        weights = (self._table.weights[recent] * recency[:, None]).ravel()
+        hit = np.flatnonzero((slots >= 0) & (weights > 0))
+        order = hit[np.argsort(weights[hit], kind="stable")]
+        because[slots[order]] = order // self._table.most  # of several writes to one slot the last, largest, stays
+        return because
+
+
+def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: float) -> sparse.csr_array:
+    """Item-CF sums of a batch of users, CSR float32 [len(recent) × items]; `recent`: newest items, newest first."""
+    lengths = np.array([len(items) for items in recent], np.int64)
+    flat = np.concatenate(recent) if len(recent) else np.zeros(0, np.int64)
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    place = np.arange(len(flat)) - np.repeat(indptr[:-1], lengths)
+    recency = ((place + 1.0) ** -recency_power).astype(np.float32)
+    users = sparse.csr_array((recency, np.arange(len(flat)), indptr), shape=(len(recent), len(flat)))
+    rows = sparse.csr_array(
+        (table.weights[flat].ravel(), table.cols[flat].ravel(), np.arange(len(flat) + 1) * table.most),
+        shape=(len(flat), max(len(table.items), 1)),
+    )
+    return users @ rows
+
+
+def _row(matrix: sparse.csr_array, place: int) -> tuple[Ints, Floats]:
+    part = slice(matrix.indptr[place], matrix.indptr[place + 1])
+    return matrix.indices[part].astype(np.int64), matrix.data[part]
+
+
+def _merged(lists: Sequence[Ranked], most: int) -> Ranked:
+    """Several ranked lists as one: an item's scores add up."""
+    if not lists:
+        return np.zeros(0, np.int64), np.zeros(0)
+    numbers, place = np.unique(np.concatenate([items for items, _ in lists]), return_inverse=True)
+    scores = np.bincount(place, weights=np.concatenate([values for _, values in lists]), minlength=len(numbers))
+    order = np.argsort(-scores, kind="stable")[:most]
+    return numbers[order], scores[order]

@@ -1,0 +1,110 @@
+"""Co-counts as a pure function of histories: what one batch of events changes is `pairs(after) − pairs(before)`.
+
+Two integers are kept for a pair of items at most W places apart in a history: G, the number of users, and C, the sum of
+`(k + 1) ** -0.75` for k places between them, in fixed point. Both live in one int64, so that one sparse sum does both:
+`packed = G · 2^37 + C`. Integers, because then order cannot matter and nothing is left after a subtraction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Ints = NDArray[np.int64]
+
+FIXED_POINT = 1 << 10
+"""C counts in steps of 1 / FIXED_POINT."""
+DISTANCE_POWER = 0.75
+_G_UNIT_BITS = 37
+"""C < 2^36 (67 million users at full weight for one pair), and G < 2^26: both fit an int64 with their signs."""
+_G_UNIT = 1 << _G_UNIT_BITS
+_HALF = _G_UNIT >> 1
+
+
+def pack_counts(g: NDArray[np.integer], c: NDArray[np.integer]) -> Ints:
+    """G and C in one int64 each."""
+    return (g.astype(np.int64) << _G_UNIT_BITS) + c
+
+
+def unpack_counts(packed: Ints) -> tuple[Ints, Ints]:
+    """(G, C) of `pack_counts`, also of sums and differences of packed counts."""
+    c = ((packed + _HALF) & (_G_UNIT - 1)) - _HALF
+    return (packed - c) >> _G_UNIT_BITS, c
+
+
+def distance_weights(window: int) -> Ints:
+    """Packed contribution of one pair by the places k between its items, int64 [window]."""
+    c = np.rint((np.arange(window) + 1.0) ** -DISTANCE_POWER * FIXED_POINT).astype(np.int64)
+    return pack_counts(np.ones(window, np.int64), c)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Histories that changed, laid end to end: of each, what it was and then the new items.
+
+    items: item numbers, int64 [N]; starts: first place of each history, int64 [U]; old: how many items it had, int64 [U];
+    left: how many of the first are gone now, int64 [U].
+    """
+
+    items: Ints
+    starts: Ints
+    old: Ints
+    left: Ints
+
+
+def lay_out(changes: Sequence[tuple[Sequence[int], Sequence[int], int]], window: int) -> Sequences:
+    """`Sequences` of (before, new, left) triples; cuts away the part of a history that no changed pair reaches."""
+    items: list[int] = []
+    starts = np.empty(len(changes), np.int64)
+    old = np.empty(len(changes), np.int64)
+    left = np.empty(len(changes), np.int64)
+    for place, (before, new, gone) in enumerate(changes):
+        tail = before if gone else before[-window:]
+        starts[place] = len(items)
+        old[place] = len(tail)
+        left[place] = gone
+        items.extend(tail)
+        items.extend(new)
+    return Sequences(np.array(items, np.int64), starts, old, left)
+
+
+def pair_changes(sequences: Sequences, size: int, window: int) -> tuple[sparse.csr_array, Ints]:
+    """What the changed histories add to the co-counts, and to the users of each item.
+
+    Returns a symmetric CSR matrix of packed counts, int64 [size × size], without zeros, and the change of G_ii, int64
+    [size]. `size` is above every item number.
+    """
+    items, starts, old, left = sequences.items, sequences.starts, sequences.old, sequences.left
+    lengths = np.diff(starts, append=len(items))
+    place = np.arange(len(items)) - np.repeat(starts, lengths)
+    old_of, left_of, start_of = np.repeat(old, lengths), np.repeat(left, lengths), np.repeat(starts, lengths)
+    is_new, is_gone = place >= old_of, place < left_of
+    back = np.arange(window)
+
+    # A pair that came: its later item is new and its earlier one has not left.
+    later = np.flatnonzero(is_new & ~is_gone)
+    earlier = later[:, None] - 1 - back
+    came = earlier >= (start_of + left_of)[later, None]
+    # A pair that went: its earlier item left and both were there before.
+    first = np.flatnonzero(is_gone & ~is_new)
+    second = first[:, None] + 1 + back
+    went = second < (start_of + old_of)[first, None]
+
+    weights = distance_weights(window)
+    a = np.concatenate([items[np.broadcast_to(later[:, None], came.shape)[came]],
+                        items[np.broadcast_to(first[:, None], went.shape)[went]]])
+    b = np.concatenate([items[earlier[came]], items[second[went]]])
+    counts = np.concatenate([np.broadcast_to(weights, came.shape)[came], -np.broadcast_to(weights, went.shape)[went]])
+    pairs = sparse.coo_array(
+        (np.concatenate([counts, counts]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(size, size)
+    ).tocsr()
+    pairs.eliminate_zeros()
+    users = np.bincount(items[later], minlength=size) - np.bincount(items[first], minlength=size)
+    return pairs, users
+
+
+def count_pairs(histories: Sequence[Sequence[int]], size: int, window: int) -> tuple[sparse.csr_array, Ints]:
+    """Σ_u pairs(H_u) from scratch: the co-counts and users that these histories stand for (see `pair_changes`)."""
+    return pair_changes(lay_out([((), history, 0) for history in histories], window), size, window)

@@ -1,0 +1,80 @@
+"""The newest neighbours, norms and popularity of every item, in arrays that a batch can gather from."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cooccurrence import Ints
+from models.interning import Interner
+from models.popularity import fade
+
+Floats32 = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+_FIRST_SIZE = 1024
+
+
+class NeighbourTable:
+    """One row for each item number: the K strongest neighbours and how popular the item is.
+
+    cols: int32 [n × K] and weights: float32 [n × K], strongest first, padded with weight 0.
+    """
+
+    def __init__(self, items: Interner, most: int) -> None:
+        self.items = items
+        self.most = most
+        self.cols = np.zeros((_FIRST_SIZE, most), np.int32)
+        self.weights = np.zeros((_FIRST_SIZE, most), np.float32)
+        self.popularity = np.zeros(_FIRST_SIZE)
+        self.clocks = np.zeros(_FIRST_SIZE)
+        self.clock = 0.0
+        """Newest event count seen: what popularity is faded to."""
+        self.segments: dict[str, dict[int, tuple[float, float]]] = {}
+        """Segment → item → (popularity, its clock)."""
+
+    def grow(self) -> None:
+        """Room for every known item; doubles, so that it is seldom."""
+        have, need = len(self.popularity), len(self.items)
+        if have >= need:
+            return
+        more = max(need, 2 * have) - have
+        self.cols = np.concatenate([self.cols, np.zeros((more, self.most), np.int32)])
+        self.weights = np.concatenate([self.weights, np.zeros((more, self.most), np.float32)])
+        self.popularity = np.concatenate([self.popularity, np.zeros(more)])
+        self.clocks = np.concatenate([self.clocks, np.zeros(more)])
+
+    def update(
+        self,
+        item: str,
+        ids: Sequence[str],
+        weights: Floats32,
+        popularity: float,
+        clock: float,
+        segments: Mapping[str, float],
+    ) -> None:
+        """Take over an item's newest row; ids and weights strongest first, more than K are cut."""
+        number = self.items.number(item)
+        cols = self.items.numbers(ids[: self.most])
+        self.grow()
+        count = len(cols)
+        self.cols[number, :count] = cols
+        self.weights[number, :count] = weights[:count]
+        self.weights[number, count:] = 0
+        self.popularity[number], self.clocks[number] = popularity, clock
+        self.clock = max(self.clock, clock)
+        for segment, value in segments.items():
+            self.segments.setdefault(segment, {})[number] = (value, clock)
+
+    def remove(self, item: str) -> None:
+        """Forget an item's row."""
+        number = self.items.known(item)
+        if number is not None and number < len(self.popularity):
+            self.weights[number] = 0
+            self.popularity[number] = 0
+            for of_segment in self.segments.values():
+                of_segment.pop(number, None)
+
+    def popularity_now(self, half_life: float) -> Floats:
+        """Popularity of all items, faded to the newest clock, float64 [n]."""
+        return fade(self.popularity, self.clocks, self.clock, half_life)

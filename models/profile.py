@@ -1,0 +1,222 @@
+"""The profile of a user: history, interests, what is blocked; and how events change it.
+
+Everything here is a function of the events of one user in log order; it depends on no other user and on no batch.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+STRENGTH_STEPS = 1_000
+_STRENGTH_BITS = 20
+_RATED = 1 << _STRENGTH_BITS
+_TIME_SHIFT = _STRENGTH_BITS + 1
+MAX_STRENGTH = ((1 << _STRENGTH_BITS) - 1) / STRENGTH_STEPS
+SEARCHES_KEPT = 20
+DECLARED_WEIGHT = 0.3
+"""A declared interest weighs like one that the last four or so events were about."""
+
+
+class ListInFlight(msgspec.Struct, array_like=True, gc=False):
+    """A list that was sent and whose outcomes are still awaited."""
+
+    recommendation_id: str
+    items: list[str]
+    features: list[dict[str, float]]
+    sent_ms: int
+    """Kafka time of the list, ms since 1970."""
+    event_count: int
+    """The user's count of events when the list came."""
+    touched: list[int] = []
+    """Places with an outcome already."""
+    variant: str = "default"
+
+
+class EarlyAction(msgspec.Struct, array_like=True, gc=False):
+    """An action on a list that has not arrived yet."""
+
+    recommendation_id: str
+    item_id: str
+    event_type: str
+    at_ms: int
+
+
+class Profile(msgspec.Struct, array_like=True, gc=False):
+    """All we hold about a user (P_u)."""
+
+    contacts: dict[str, int] = {}
+    """The history H_u: item → `pack_contact`, in the order of first contact. Only the oldest ever leaves, so sequence
+    numbers are contiguous and a place in this order is as good as one."""
+    events: int = 0
+    """Events absorbed so far."""
+    last_ms: int = 0
+    interests: dict[str, float] = {}
+    searches: list[str] = []
+    attributes: dict[str, str | float | bool] = {}
+    declared: list[str] = []
+    """Interests the user stated."""
+    blocked: list[str] = []
+    """Items the user dislikes."""
+    event_ids: list[str] = []
+    lists: list[ListInFlight] = []
+    early: list[EarlyAction] = []
+    consent: bool = True
+    erased_ms: int = 0
+    """Not 0: the user was erased at this Kafka time; the row only keeps older records from bringing the user back."""
+
+
+class EventLike(Protocol):
+    """What a profile needs to know of an event."""
+
+    event_type: str
+    item_id: str | None
+    rating: float | None
+    query: str | None
+    event_id: str | None
+
+
+@dataclass(frozen=True)
+class ProfileConfig:
+    """Constants of the profile; see `agents.settings` for meanings."""
+
+    strengths: Mapping[str, float]
+    history_size: int = 500
+    interest_alpha: float = 0.9
+    interests_kept: int = 100
+    event_ids_kept: int = 50
+
+
+@dataclass
+class HistoryChange:
+    """How one user's history changed: it was `before`, then `new` items came in this order, and of both together the
+    first `left` are gone."""
+
+    before: Sequence[str] = ()
+    new: list[str] = field(default_factory=list)
+    left: int = 0
+    touched: list[str] = field(default_factory=list)
+    """The item of every event that counts for popularity."""
+    doubles: set[int] = field(default_factory=set)
+    """Places of the events that were ignored because their event_id was seen before."""
+
+
+def pack_contact(time_s: int, strength: float, *, rated: bool = False) -> int:
+    """Last time (whole seconds), strength (thousandths, at most `MAX_STRENGTH`) and whether it is an explicit rating."""
+    return time_s << _TIME_SHIFT | (_RATED if rated else 0) | round(min(strength, MAX_STRENGTH) * STRENGTH_STEPS)
+
+
+def unpack_contact(contact: int) -> tuple[int, float, bool]:
+    """(last time in seconds, strength, is an explicit rating) of `pack_contact`."""
+    return contact >> _TIME_SHIFT, (contact & (_RATED - 1)) / STRENGTH_STEPS, bool(contact & _RATED)
+
+
+def absorb_events(
+    profile: Profile,
+    events: Iterable[tuple[EventLike, int]],
+    config: ProfileConfig,
+    words_of: Callable[[str], Sequence[str]],
+) -> HistoryChange:
+    """Fold one user's events, with their times in ms, into the profile in place.
+
+    `words_of(item)` gives the categories and tags of an item, empty when the catalogue does not know it.
+    """
+    change = HistoryChange()
+    contacts, strengths, limit = profile.contacts, config.strengths, config.history_size
+    stirred: list[tuple[float, Sequence[str]]] = []
+    known_ids = set(profile.event_ids) if profile.event_ids else None
+    for place, (event, at_ms) in enumerate(events):
+        if event.event_id is not None and config.event_ids_kept:
+            if known_ids is None:
+                known_ids = set(profile.event_ids)
+            if event.event_id in known_ids:
+                change.doubles.add(place)
+                continue
+            known_ids.add(event.event_id)
+            profile.event_ids.append(event.event_id)
+        kind, item = event.event_type, event.item_id
+        profile.events += 1
+        if at_ms > profile.last_ms:
+            profile.last_ms = at_ms
+        if kind == "search":
+            stirred.append((1.0, _search(profile, event.query or "")))
+            continue
+        if item is None or kind == "impression":
+            continue
+        if kind == "dislike":
+            if item not in profile.blocked:
+                profile.blocked.append(item)
+            continue
+        change.touched.append(item)
+        contact = contacts.get(item)
+        contacts_item = _touched(contact, kind, event.rating, at_ms // 1000, strengths)
+        if contact is None:
+            if not change.new:
+                change.before = list(contacts)
+            change.new.append(item)
+            contacts[item] = contacts_item
+            if len(contacts) > limit:
+                del contacts[next(iter(contacts))]
+                change.left += 1
+        else:
+            contacts[item] = contacts_item
+        words = words_of(item)
+        if words:
+            stirred.append((strengths.get(kind, 1.0), words))
+    if stirred:
+        _stir_interests(profile, stirred, config)
+    if len(profile.event_ids) > config.event_ids_kept:
+        del profile.event_ids[: -config.event_ids_kept or None]
+    return change
+
+
+def _touched(
+    contact: int | None, kind: str, rating: float | None, time_s: int, strengths: Mapping[str, float]
+) -> int:
+    """The contact after one more event: the strongest event counts, an explicit rating replaces it and stays."""
+    if kind == "rate" and rating is not None:
+        last = 0 if contact is None else contact >> _TIME_SHIFT
+        return pack_contact(max(time_s, last), rating, rated=True)
+    fresh = time_s << _TIME_SHIFT | round(strengths.get(kind, 1.0) * STRENGTH_STEPS)
+    if contact is None:
+        return fresh
+    low = contact & ((_RATED << 1) - 1)
+    strength = low if low & _RATED else max(low, fresh & (_RATED - 1))
+    return max(contact >> _TIME_SHIFT, time_s) << _TIME_SHIFT | strength
+
+
+def _search(profile: Profile, query: str) -> list[str]:
+    """Keep the words of a search; return them."""
+    words = query.lower().split()
+    if words:
+        profile.searches = [*profile.searches, " ".join(words)][-SEARCHES_KEPT:]
+    return words
+
+
+def _stir_interests(profile: Profile, stirred: list[tuple[float, Sequence[str]]], config: ProfileConfig) -> None:
+    """I ← α·I + (1 − α)·b once for each event, in one pass; b holds the event type's weight for each word."""
+    alpha, most = config.interest_alpha, max(config.strengths.values())
+    faded = alpha ** len(stirred)
+    interests = {word: weight * faded for word, weight in profile.interests.items()}
+    for place, (strength, words) in enumerate(stirred):
+        weight = (1 - alpha) * alpha ** (len(stirred) - 1 - place) * strength / most
+        for word in words:
+            interests[word] = interests.get(word, 0.0) + weight
+    if len(interests) > config.interests_kept:
+        strongest = sorted(interests.items(), key=lambda pair: (-pair[1], pair[0]))[: config.interests_kept]
+        interests = dict(strongest)
+    profile.interests = interests
+
+
+def top_interests(profile: Profile, most: int) -> list[tuple[str, float]]:
+    """The strongest interests, declared ones included, strongest first."""
+    weights = dict(profile.interests)
+    for word in profile.declared:
+        weights[word] = weights.get(word, 0.0) + DECLARED_WEIGHT
+    return sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+
+
+def segment_of(profile: Profile, attributes: Sequence[str]) -> str:
+    """The user's segment: the values of these declared attributes; empty if none is declared."""
+    return "|".join(f"{name}={profile.attributes[name]}" for name in attributes if name in profile.attributes)

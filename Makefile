@@ -9,7 +9,8 @@ KIND := $(if $(filter no 0 false,$(BERT)),base,all)
 # Further arguments: make test ARGS='-k history', make demo ARGS='--help'.
 ARGS ?=
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
-PYTHON_ALL = $$(scripts/environment all)
+# The assignment fails with the script, whose message is then the last one.
+PYTHON_ALL = python=$$(scripts/environment all) && exec $$python
 PACKAGES := agents models tests benchmarks
 
 .PHONY: help setup check test test-only demo kafka kafka-stop up bench lock clean
@@ -32,7 +33,7 @@ test-only: ## the tests alone (ARGS='-m "not broker"' needs no Java)
 	@$(PYTHON_ALL) -m pytest $(ARGS)
 
 demo: ## watch purchases stream in and recommendations stream out (BERT=no: the light try)
-	@$$(scripts/environment $(KIND)) -m agents.cli demo $(if $(filter base,$(KIND)),--no-bert) $(ARGS)
+	@python=$$(scripts/environment $(KIND)) && exec $$python -m agents.cli demo $(if $(filter base,$(KIND)),--no-bert) $(ARGS)
 
 kafka: ## start Apache Kafka on this machine, without Docker
 	@exec ./profilestream kafka start $(ARGS)

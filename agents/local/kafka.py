@@ -110,6 +110,7 @@ class LocalKafka:
         """
         with self._exclusive():
             if pid := self._pid():
+                self._require_same_settings()
                 log.info("Apache Kafka is already running on %s (pid %d)", self.bootstrap, pid)
                 self._wait_until_it_answers(pid)
                 return False
@@ -172,6 +173,13 @@ class LocalKafka:
         """The broker's process. A pid that now belongs to something else does not count."""
         return process.read_pid(self.pid_file, must_contain=str(self.properties_file))
 
+    def _require_same_settings(self) -> None:
+        if self.properties_file.read_text() != self._properties():
+            raise LocalKafkaError(
+                f"Another Apache Kafka, with other ports, runs on the data in {self.directory}. "
+                "Stop that one, or choose another directory."
+            )
+
     def _require_free_ports(self) -> None:
         for port in (self.port, self.controller_port):
             with socket.socket() as probe:
@@ -190,7 +198,7 @@ class LocalKafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool"]
         answer = subprocess.run(
-            [*tool, "format", "-t", cluster, "-c", str(self.properties_file)],
+            [*tool, "format", f"--cluster-id={cluster}", "--config", str(self.properties_file)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -16,7 +16,7 @@ PROC_EXISTS = (PROC / "self" / "stat").exists()
 
 # The shell leaves at once, so that the process belongs to init, which reaps it; and the pid is on disk before anything
 # here can be interrupted.
-_DETACH = 'output=$1; pid_file=$2; shift 2; nohup "$@" >"$output" 2>&1 </dev/null & echo $! >"$pid_file"'
+_DETACH = 'output=$1; pid_file=$2; shift 2; "$@" >"$output" 2>&1 </dev/null & echo $! >"$pid_file"'
 
 
 def start_detached(command: list[str], *, output: Path, pid_file: Path) -> int:

@@ -43,6 +43,10 @@ def test_starts_answers_keeps_its_data_and_stops(broker: LocalKafka) -> None:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap})
         admin.create_topics([NewTopic("kept", 2)])["kept"].result(30)
 
+        elsewhere = LocalKafka(broker.directory, free_port(), free_port())
+        with pytest.raises(LocalKafkaError, match="with other ports"):
+            elsewhere.start()
+
         assert broker.stop()
         assert not command_line(status.pid)
         assert not broker.status().running
@@ -64,6 +68,16 @@ def test_two_starts_at_a_time_make_one_broker(broker: LocalKafka) -> None:
         for thread in threads:
             thread.join()
         assert sorted(started) == [False, True]
+    finally:
+        broker.stop()
+
+
+@pytest.mark.broker
+def test_several_brokers_run_side_by_side(kafka: str, broker: LocalKafka) -> None:
+    try:
+        assert broker.start()
+        assert kafka != broker.bootstrap
+        assert AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).brokers
     finally:
         broker.stop()
 

@@ -11,7 +11,7 @@ def started(tmp_path: Path, script: str) -> int:
     output = tmp_path / "output"
     pid = process.start_detached(["/bin/sh", "-c", script], output=output, pid_file=tmp_path / "pid")
     deadline = time.monotonic() + 10
-    while "ready" not in output.read_text() and time.monotonic() < deadline:
+    while not (output.exists() and "ready" in output.read_text()) and time.monotonic() < deadline:
         time.sleep(0.01)
     return pid
 

@@ -1,0 +1,1 @@
+"""The parts of the scorer worker; `agents.scorer` puts them together."""

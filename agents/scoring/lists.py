@@ -1,0 +1,152 @@
+"""Candidates in, recommendations out: the edge between the records and `models.ranked_list`."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.errors import RecordError
+from agents.packed import Candidates, unpack_floats, unpack_ints
+from agents.records import RankedItem, Recommendation
+from agents.settings import Settings
+from models.bert.contract import TextEncoder
+from models.item_index import ItemIndex
+from models.ranked_list import ListInput, RankConfig, Ranked, rank_lists
+from models.reasons import Grounds, reason
+
+ENOUGH_EMBEDDED = 0.99
+"""Share of the catalogue that must have a vector: with less, content would favour what happens to have one."""
+QUERIES_KEPT = 10_000
+"""Vectors of searches kept in memory (15 MB for MiniLM)."""
+SCORE_DIGITS = 6
+
+ACTIONS = {"b": "bought", "r": "rated", "l": "looked at"}
+
+NO_MODEL = "no model"
+NO_TEXTS = "no item texts"
+NOT_EMBEDDED = "embeddings not ready"
+
+
+def rank_config(settings: Settings) -> RankConfig:
+    """The settings that ranking needs."""
+    sources = ("item_cf", "popular", "segment", "interest", "fresh", "content")
+    return RankConfig(
+        weights={source: getattr(settings, f"weight_{source}") for source in sources},
+        candidates_content=settings.candidates_content,
+        diversity=settings.diversity,
+        category_cap=settings.category_cap,
+    )
+
+
+def check_candidates(candidates: Candidates) -> None:
+    """Raise `RecordError` (`bad_packed`) if the arrays of a record do not fit each other."""
+    try:
+        scores, because = unpack_floats(candidates.scores), unpack_ints(candidates.because)
+    except (ValueError, IndexError, KeyError) as exc:
+        raise RecordError("bad_packed", f"Candidates: {exc}") from exc
+    if len(scores) != len(candidates.sources) * len(candidates.items) or len(because) != len(candidates.items):
+        raise RecordError("bad_packed", "Candidates: scores or because do not fit the items")
+    if len(because) and not -1 <= int(because.min()) <= int(because.max()) < len(candidates.recent):
+        raise RecordError("bad_packed", "Candidates: because points outside recent")
+    if candidates.k < 1:
+        raise RecordError("bad_packed", "Candidates: k is below 1")
+
+
+class ListMaker:
+    """Makes the lists of a batch; keeps the vectors of recent searches."""
+
+    def __init__(self, index: ItemIndex, config: RankConfig, encoder: TextEncoder | None) -> None:
+        self._index = index
+        self._config = config
+        self._encoder = encoder
+        self._queries: dict[str, NDArray[np.float32]] = {}
+
+    def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
+        """One list for each, in order. `check_candidates` has passed them."""
+        left_out = self._left_out()
+        content = not left_out
+        queries = self._query_vectors(batch) if content else {}
+        inputs = [_input(one, queries.get(one.query)) for one in batch]
+        ranked = rank_lists(inputs, self._index, self._config, content)
+        model = self._encoder.version if self._encoder and content else None
+        return [
+            self._recommendation(one, places, now_s, model, left_out)
+            for one, places in zip(batch, ranked, strict=True)
+        ]
+
+    def _left_out(self) -> str:
+        if self._encoder is None:
+            return NO_MODEL
+        if self._index.embedded_share < ENOUGH_EMBEDDED:
+            return NOT_EMBEDDED
+        return "" if self._index.embedded_count else NO_TEXTS
+
+    def _query_vectors(self, batch: Sequence[Candidates]) -> Mapping[str, NDArray[np.float32]]:
+        new = list(dict.fromkeys(one.query for one in batch if one.query and one.query not in self._queries))
+        if new and self._encoder:
+            if len(self._queries) + len(new) > QUERIES_KEPT:
+                self._queries.clear()
+            self._queries.update(zip(new, self._encoder.encode(new), strict=True))
+        return self._queries
+
+    def _recommendation(
+        self, one: Candidates, places: list[Ranked], now_s: float, model: str | None, left_out: str
+    ) -> Recommendation:
+        degraded = [why for why in (one.degraded_reason, left_out if left_out == NOT_EMBEDDED else "") if why]
+        return Recommendation(
+            recommendation_id=one.recommendation_id,
+            user_id=one.user_id,
+            items=[self._item(one, place) for place in places],
+            triggers=one.triggers,
+            created_at=now_s,
+            request_id=one.request_id,
+            degraded=bool(degraded),
+            degraded_reason="; ".join(degraded) or left_out,
+            model=model,
+            variant=one.variant,
+        )
+
+    def _item(self, one: Candidates, place: Ranked) -> RankedItem:
+        because = one.recent[place.because] if place.because >= 0 and "item_cf" in place.shares else None
+        action = one.actions[place.because : place.because + 1] if because else ""
+        grounds = Grounds(
+            because=self._index.title(because) if because else None,
+            action=ACTIONS.get(action, ""),
+            category=self._category(one, place),
+            query=one.query if place.searched else "",
+        )
+        return RankedItem(
+            item_id=place.item_id,
+            score=round(place.score, SCORE_DIGITS),
+            reason=reason(place.lead, grounds),
+            because=because,
+            title=self._index.title(place.item_id),
+            sources=place.shares,
+            features=place.features,
+        )
+
+    def _category(self, one: Candidates, place: Ranked) -> str:
+        """A category of the item: for an interest one that the user has touched lately, for others the first."""
+        wanted = place.categories
+        if place.lead == "interest" and wanted:
+            at = self._index.places(one.recent)
+            touched = set(self._index.categories[at[at >= 0]].ravel().tolist())
+            wanted = [number for number in wanted if number in touched]
+        return self._index.category_name(wanted[0]) if wanted else ""
+
+
+def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
+    context = {one.context_item} if one.context_item else set()
+    return ListInput(
+        k=one.k,
+        items=one.items,
+        sources=one.sources,
+        scores=unpack_floats(one.scores).reshape(len(one.sources), len(one.items)),
+        because=unpack_ints(one.because),
+        recent=one.recent,
+        out=frozenset(one.seen).union(one.filters.exclude_items, context),
+        history_length=one.history_length,
+        context_item=one.context_item,
+        query=query,
+        categories=one.filters.categories,
+    )

@@ -1,0 +1,105 @@
+"""The bi-encoder: any model of the BERT family as a `TextEncoder`. The only place that imports torch and transformers."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from models.bert.folder import ModelError, ModelFolder, model_version
+
+Floats = NDArray[np.float32]
+Device = Literal["auto", "cpu", "cuda"]
+
+CPU_TOKENS = 2_048
+"""Tokens, padding included, that a processor takes at once: more gains nothing and leaves its caches."""
+GPU_TOKENS = 32_768
+"""The same for a GPU: enough rows to fill it, little enough memory for any."""
+TEXTS_AT_ONCE = 10_000
+"""Texts whose token ids and vectors are in memory at a time besides the result."""
+
+
+class Encoder:
+    """A model in memory. Safe to call from one thread at a time."""
+
+    def __init__(self, folder: ModelFolder, device: Device = "auto") -> None:
+        """Load it: bf16 on a GPU, float32 on a processor. Raises ModelError if the files or the device do not do."""
+        self.device = choose_device(device)
+        self._tokens_at_once = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
+        self._folder = folder
+        # Its progress bars and hints about training heads are no use in a worker's log.
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder.path, trust_remote_code=False)
+            self._model = AutoModel.from_pretrained(
+                folder.path,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.bfloat16 if self.device.type == "cuda" else torch.float32,
+            )
+        except Exception as exc:  # transformers raises OSError, ValueError, KeyError, RuntimeError, its own
+            raise ModelError(f"{folder.path} does not load as a BERT model: {exc}") from exc
+        self._model.to(self.device).eval()
+        self.dimension = int(self._model.config.hidden_size)
+        self.version = model_version(folder)
+        self._pad = self._tokenizer.pad_token_id or 0
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """See `TextEncoder`. Texts are cut at the model's longest input."""
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            part = list(texts[start : start + TEXTS_AT_ONCE])
+            ids = self._tokenizer(
+                part, truncation=True, max_length=self._folder.max_tokens, return_attention_mask=False
+            )["input_ids"]
+            for places in batches([len(text) for text in ids], self._tokens_at_once):
+                vectors[start + places] = self._embed([ids[place] for place in places])
+        return vectors
+
+    @torch.inference_mode()
+    def _embed(self, ids: list[list[int]]) -> Floats:
+        """Vectors of texts of about one length."""
+        width = max(1, *map(len, ids), 1)
+        tokens = np.full((len(ids), width), self._pad, np.int64)
+        mask = np.zeros((len(ids), width), np.int64)
+        for row, text in enumerate(ids):
+            tokens[row, : len(text)] = text
+            mask[row, : len(text)] = 1
+        mask[:, 0] = 1
+        attended = torch.from_numpy(mask).to(self.device)
+        hidden = self._model(input_ids=torch.from_numpy(tokens).to(self.device), attention_mask=attended)
+        states = hidden.last_hidden_state.float()
+        if self._folder.pooling == "cls":
+            pooled = states[:, 0]
+        else:
+            weights = attended.unsqueeze(-1).float()
+            pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
+        unit: Floats = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+        return unit
+
+
+def choose_device(wanted: Device) -> torch.device:
+    """The GPU when there is one, unless told otherwise. Raises ModelError if a GPU is wanted and there is none."""
+    found = torch.cuda.is_available()
+    if wanted == "cuda" and not found:
+        raise ModelError("a CUDA device is wanted, and torch finds none: check the driver, or use device auto or cpu")
+    return torch.device("cuda" if found and wanted != "cpu" else "cpu")
+
+
+def batches(lengths: Sequence[int], tokens: int) -> Iterator[NDArray[np.intp]]:
+    """Places of texts, shortest first, cut so that each batch padded to its longest has at most `tokens` tokens.
+
+    A text longer than that is a batch of its own.
+    """
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    for end, place in enumerate(order.tolist()):
+        if end > start and max(1, lengths[place]) * (end + 1 - start) > tokens:
+            yield order[start:end]
+            start = end
+    if start < len(order):
+        yield order[start:]

@@ -1,0 +1,170 @@
+"""The catalogue as arrays: a place for each item, and what ranking needs to know of it."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice, repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.interning import Interner
+
+Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
+
+FIRST_CAPACITY = 1_024
+CATEGORIES_KEPT = 16
+"""Categories of an item that filters, caps and reasons look at."""
+
+
+class ItemIndex:
+    """Items in places 0, 1, 2 …; a place stays with its id for ever, also after the item is removed.
+
+    `dimension` 0: no embeddings are kept.
+    """
+
+    def __init__(self, dimension: int = 0) -> None:
+        self._places: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._category_names = Interner()
+        self._titles: list[str] = []
+        self._available = np.zeros(FIRST_CAPACITY, np.bool_)
+        self._embedded = np.zeros(FIRST_CAPACITY, np.bool_)
+        self._categories = np.full((FIRST_CAPACITY, 1), -1, np.int32)
+        self._vectors = np.zeros((FIRST_CAPACITY, dimension), np.float32)
+        self._texts: dict[int, str] = {}
+        self._bare: set[int] = set()
+        self._embedded_count = 0
+
+    def __len__(self) -> int:
+        """Places in use, N: the length of the arrays."""
+        return len(self._ids)
+
+    @property
+    def embedded_count(self) -> int:
+        """Items with a vector, perhaps of an older text."""
+        return self._embedded_count
+
+    @property
+    def embedded_share(self) -> float:
+        """Share of the items with a text that have a vector; 1 if there are none."""
+        with_text = self._embedded_count + len(self._bare)
+        return self._embedded_count / with_text if with_text else 1.0
+
+    @property
+    def waiting_count(self) -> int:
+        """Items that wait for a vector."""
+        return len(self._texts)
+
+    @property
+    def dimension(self) -> int:
+        """d of the vectors; 0: none are kept."""
+        return self._vectors.shape[1]
+
+    @property
+    def ids(self) -> list[str]:
+        """Place → id. Read only."""
+        return self._ids
+
+    @property
+    def available(self) -> NDArray[np.bool_]:
+        """[N], in the catalogue and for sale. Read only, as all arrays here."""
+        return self._available[: len(self)]
+
+    @property
+    def embedded(self) -> NDArray[np.bool_]:
+        """[N], has a vector."""
+        return self._embedded[: len(self)]
+
+    @property
+    def categories(self) -> NDArray[np.int32]:
+        """[N, w], numbers of the categories, filled up with −1."""
+        return self._categories[: len(self)]
+
+    @property
+    def vectors(self) -> Floats:
+        """[N, d], unit vectors; zero without one."""
+        return self._vectors[: len(self)]
+
+    def put(self, item_id: str, title: str, categories: Sequence[str], available: bool, text: str) -> None:
+        """Add or change an item. A `text` other than empty waits for its vector, see `waiting`."""
+        place = self._places.setdefault(item_id, len(self._ids))
+        if place == len(self._ids):
+            self._ids.append(item_id)
+            self._titles.append("")
+            self._grow(place + 1)
+        numbers = self._category_names.numbers(dict.fromkeys(categories[:CATEGORIES_KEPT]))
+        if len(numbers) > self._categories.shape[1]:
+            wider = np.full((len(self._categories), len(numbers)), -1, np.int32)
+            wider[:, : self._categories.shape[1]] = self._categories
+            self._categories = wider
+        self._titles[place] = title
+        self._available[place] = available
+        self._categories[place] = -1
+        self._categories[place, : len(numbers)] = numbers
+        if not self.dimension:
+            return
+        if text:
+            self._texts[place] = text
+            if not self._embedded[place]:
+                self._bare.add(place)
+        else:
+            self._forget_vector(place)
+
+    def remove(self, item_id: str) -> None:
+        """The item is not in the catalogue any more."""
+        place = self._places.get(item_id)
+        if place is None:
+            return
+        self._available[place] = False
+        self._titles[place] = ""
+        self._categories[place] = -1
+        self._forget_vector(place)
+
+    def waiting(self, most: int) -> tuple[Places, list[str]]:
+        """At most `most` items that wait for a vector, oldest change first: places and texts."""
+        chosen = list(islice(self._texts.items(), most))
+        return np.array([place for place, _ in chosen], np.int64), [text for _, text in chosen]
+
+    def set_vectors(self, places: Places, texts: Sequence[str], vectors: Floats) -> None:
+        """The vectors [m, d] of these texts; an item whose text is another one by now goes on waiting."""
+        current = [self._texts.get(place) == text for place, text in zip(places.tolist(), texts, strict=True)]
+        for place in places[current].tolist():
+            del self._texts[place]
+            self._bare.discard(place)
+            self._embedded_count += not self._embedded[place]
+            self._embedded[place] = True
+        self._vectors[places[current]] = vectors[current]
+
+    def places(self, ids: Iterable[str]) -> Places:
+        """The place of each id, −1 where there never was such an item, [len(ids)]."""
+        return np.fromiter(map(self._places.get, ids, repeat(-1)), np.int64)
+
+    def category_numbers(self, names: Iterable[str]) -> Places:
+        """The number of each category, −1 where no item ever had it."""
+        known = self._category_names.known
+        return np.array([-1 if (number := known(name)) is None else number for name in names], np.int64)
+
+    def category_name(self, number: int) -> str:
+        """The name of a category number."""
+        return self._category_names.ids[number]
+
+    def title(self, item_id: str) -> str:
+        """The item's title; its id where it has none."""
+        place = self._places.get(item_id, -1)
+        return (self._titles[place] if place >= 0 else "") or item_id
+
+    def _forget_vector(self, place: int) -> None:
+        self._texts.pop(place, None)
+        self._bare.discard(place)
+        self._embedded_count -= bool(self._embedded[place])
+        self._embedded[place] = False
+        self._vectors[place] = 0
+
+    def _grow(self, needed: int) -> None:
+        if needed <= len(self._available):
+            return
+        more = len(self._available)
+        self._available = np.concatenate([self._available, np.zeros(more, np.bool_)])
+        self._embedded = np.concatenate([self._embedded, np.zeros(more, np.bool_)])
+        self._categories = np.concatenate([self._categories, np.full((more, self._categories.shape[1]), -1, np.int32)])
+        self._vectors = np.concatenate([self._vectors, np.zeros((more, self.dimension), np.float32)])

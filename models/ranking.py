@@ -1,0 +1,112 @@
+"""The blend: one score for each candidate from the scores of its sources, and the share of each source in it.
+
+    normal[s, i] = max(scores[s, i], 0) / max_j scores[s, j]        (0 where the source proposed nothing)
+    total[i]     = Σ_s weight[s] · normal[s, i]
+    share[s, i]  = weight[s] · normal[s, i] / total[i]
+
+Sources measure on scales of their own (sums of co-counts, counts of events, cosines); dividing by the list's best makes
+them comparable without knowing the scale, and keeps the distances within one source.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+CONTENT_ALPHA = 0.85
+"""α of the profile embedding: the newest item weighs .15, half of the weight lies on the newest 4 or 5 items. One
+session's items stay together, and a single odd click does not turn the profile."""
+
+SHARE_DIGITS = 4
+"""Shares are shown to people and sent with every item: more digits only make the records longer."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The blended scores of one list of n candidates from S sources."""
+
+    total: Floats
+    """[n], ≥ 0"""
+    normal: Floats
+    """[S, n], each row's maximum is 1, or 0 where the source is silent"""
+    shares: Floats
+    """[S, n], each column sums to 1"""
+
+
+def source_weights(sources: Sequence[str], weights: Mapping[str, float]) -> Floats:
+    """The weight of each source, [S]. A source without a weight counts 0: it may propose, but not order."""
+    return np.array([weights.get(source, 0.0) for source in sources], np.float32)
+
+
+def blend(scores: Floats, weights: Floats) -> Blend:
+    """Blend raw scores [S, n] with weights [S] ≥ 0. Scores that are negative or not finite count as 0.
+
+    An item whose total is 0 (only sources of weight 0 proposed it) has equal shares from those that proposed it.
+    """
+    known = np.where(np.isfinite(scores) & (scores > 0), scores, np.float32(0))
+    best = known.max(axis=1, initial=0.0, keepdims=True)
+    normal = np.divide(known, best, out=np.zeros_like(known), where=best > 0)
+    parts = normal * weights[:, None]
+    total = parts.sum(axis=0)
+    if (total <= 0).any():
+        parts = np.where(total > 0, parts, _even(normal))
+    return Blend(total, normal, parts / parts.sum(axis=0))
+
+
+def _even(normal: Floats) -> Floats:
+    proposed = (normal > 0).astype(np.float32)
+    return np.where(proposed.any(axis=0), proposed, np.float32(1))
+
+
+def shown_shares(sources: Sequence[str], shares: Sequence[float]) -> tuple[dict[str, float], str]:
+    """The shares [S] of one item as people see them, and the source that leads.
+
+    Rounded to `SHARE_DIGITS`, without zeros, sum 1; the leader has the largest of the rounded shares.
+    """
+    shown = {source: share for source, share in zip(sources, shares, strict=True) if share >= 10**-SHARE_DIGITS}
+    lead = max(shown, key=shown.__getitem__)
+    for source, share in shown.items():
+        shown[source] = round(share, SHARE_DIGITS)
+    shown[lead] = round(shown[lead] + 1.0 - sum(shown.values()), SHARE_DIGITS)
+    return shown, max(shown, key=shown.__getitem__)
+
+
+def profile_embedding(
+    recent: Floats, places: NDArray[np.integer], query: Floats | None = None, alpha: float = CONTENT_ALPHA
+) -> Floats | None:
+    """What a user is after, as one unit vector [d]; None if nothing is known or all cancels out.
+
+    recent: unit vectors [m, d] of items of the history; places: [m], 0 for the newest; query: unit vector [d] of the
+    words searched for. e = Σ_k (1 − α)·α^k · recent[k], scaled to 1, plus the query, scaled to 1 again: what is asked
+    for now weighs as much as all that was looked at before.
+    """
+    vector = None
+    if len(recent):
+        weights = ((1.0 - alpha) * alpha ** np.asarray(places, np.float64)).astype(np.float32)
+        vector = _unit(weights @ recent)
+    if query is not None:
+        vector = _unit(query) if vector is None else _unit(vector + query)
+    return vector
+
+
+def _unit(vector: Floats) -> Floats | None:
+    length = float(np.linalg.norm(vector))
+    return (vector / np.float32(length)).astype(np.float32) if length > 1e-6 else None
+
+
+def nearest(cosines: Floats, allowed: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
+    """Places of the `count` largest positive values among the allowed ones, best first; ties by place.
+
+    cosines: [N]; allowed: [N].
+    """
+    masked = np.where(allowed, cosines, np.float32(-1))
+    if count < len(masked):
+        top = np.argpartition(masked, len(masked) - count)[len(masked) - count :] if count else np.empty(0, np.intp)
+        top.sort()
+    else:
+        top = np.arange(len(masked))
+    top = top[masked[top] > 0]
+    return top[np.argsort(-masked[top], kind="stable")]

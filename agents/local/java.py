@@ -45,7 +45,7 @@ def find_java(environ: Mapping[str, str] = os.environ) -> str:
         place = f"JAVA_HOME ({home})" if home else "PATH"
         raise LocalKafkaError(
             f"Apache Kafka needs Java {OLDEST_JAVA} or later, and there is no java in {place}. Install one "
-            "(Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk) or set JAVA_HOME."
+            "(Debian: apt-get install default-jre-headless; macOS: brew install openjdk) or set JAVA_HOME."
         )
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)

@@ -1,12 +1,12 @@
 """Every error of the workers, as one small tree.
 
-    ProfilestreamError        says what is wrong and how to mend it; the command line prints it and exits
-    ├── SettingsError         a wrong or missing setting                           exit code 2
-    ├── SetupError            topics, model or data folder are not as needed       exit code 2
-    ├── BrokerError           the broker is away or refuses                        exit code 4
-    ├── FencedError           another worker took over; the supervisor restarts    exit code 3
-    ├── AgentError            an agent failed on a batch; the supervisor restarts  exit code 3
-    └── RecordError           one input record is bad: it goes to the dead letters
+ProfilestreamError        says what is wrong and how to mend it; the command line prints it and exits
+├── SettingsError         a wrong or missing setting                           exit code 2
+├── SetupError            topics, model or data folder are not as needed       exit code 2
+├── BrokerError           the broker is away or refuses                        exit code 4
+├── FencedError           another worker took over; the supervisor restarts    exit code 3
+├── AgentError            an agent failed on a batch; the supervisor restarts  exit code 3
+└── RecordError           one input record is bad: it goes to the dead letters
 """
 
 

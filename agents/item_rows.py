@@ -111,9 +111,7 @@ class PartitionRows:
         self.popularity[mine] = fade(self.popularity[mine], self.clocks[mine], self.clock, self._half_life) + counts
         self.clocks[mine] = self.clock
         for segment, (places, events) in change.segments.items():
-            for number, count in zip(
-                mine[unpack_ints(places)].tolist(), unpack_ints(events).tolist(), strict=True
-            ):
+            for number, count in zip(mine[unpack_ints(places)].tolist(), unpack_ints(events).tolist(), strict=True):
                 of_item = self.segments.setdefault(number, {})
                 value, clock = of_item.get(segment, (0.0, self.clock))
                 faded = float(fade(np.float64(value), np.float64(clock), self.clock, self._half_life))
@@ -152,7 +150,5 @@ class PartitionRows:
         for number, users, sums, events, popularity, clock, dirty, published in zip(
             numbers.tolist(), *columns, strict=True
         ):
-            head = RowHead(
-                users, sums, events, popularity, clock, self.segments.get(number, {}), dirty, published
-            )
+            head = RowHead(users, sums, events, popularity, clock, self.segments.get(number, {}), dirty, published)
             write(row_key(b"h", number), ROW_HEAD.write(head))

@@ -18,13 +18,12 @@ MAX_EVENT_BYTES = 64 * 1024
 MAX_ITEM_BYTES = 256 * 1024
 LATEST_TIME_S = 32_503_680_000.0  # the year 3000; what is later is most likely in milliseconds
 
-EventType = Literal[
-    "view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"
-]
+EventType = Literal["view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 OutcomeKind = Literal["shown", "clicked", "bought", "skipped", "expired"]
 
-_ID_PATTERN = {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"}  # checked by `check_id`: a regular expression per event is slow
+# Checked by `check_id`, once for each new id: a regular expression for every event is slow.
+_ID_PATTERN = {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"}
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES, extra_json_schema=_ID_PATTERN)]
 Text = Annotated[str, Meta(max_length=20_000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -164,7 +163,13 @@ class ModelVersion(msgspec.Struct, gc=False):
 
 
 PUBLIC_RECORDS: tuple[type[msgspec.Struct], ...] = (
-    Event, Item, User, Request, Recommendation, Outcome, ModelVersion,
+    Event,
+    Item,
+    User,
+    Request,
+    Recommendation,
+    Outcome,
+    ModelVersion,
 )
 
 encode_json = msgspec.json.Encoder().encode

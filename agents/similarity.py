@@ -178,7 +178,9 @@ class SimilarityAgent:
 
 def _access(transaction: Transaction, partition: int) -> tuple[Read, Write]:
     """Reading and writing one partition of the table."""
-    return (lambda keys: transaction.read(partition, keys)), (lambda key, value: transaction.write(partition, key, value))
+    return (lambda keys: transaction.read(partition, keys)), (
+        lambda key, value: transaction.write(partition, key, value)
+    )
 
 
 def run(settings: Settings) -> int:

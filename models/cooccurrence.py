@@ -54,20 +54,19 @@ class Sequences:
     left: Ints
 
 
-def lay_out(changes: Sequence[tuple[Sequence[int], Sequence[int], int]], window: int) -> Sequences:
+def lay_out(changes: Sequence[tuple[Ints, Ints, int]], window: int) -> Sequences:
     """`Sequences` of (before, new, left) triples; cuts away the part of a history that no changed pair reaches."""
-    items: list[int] = []
-    starts = np.empty(len(changes), np.int64)
+    parts: list[Ints] = []
     old = np.empty(len(changes), np.int64)
-    left = np.empty(len(changes), np.int64)
-    for place, (before, new, gone) in enumerate(changes):
-        tail = before if gone else before[-window:]
-        starts[place] = len(items)
+    lengths = np.empty(len(changes), np.int64)
+    for place, (before, new, left) in enumerate(changes):
+        tail = before if left else before[-window:]
+        parts += (tail, new)
         old[place] = len(tail)
-        left[place] = gone
-        items.extend(tail)
-        items.extend(new)
-    return Sequences(np.array(items, np.int64), starts, old, left)
+        lengths[place] = len(tail) + len(new)
+    items = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    left_of = np.array([left for _, _, left in changes], np.int64)
+    return Sequences(items, np.cumsum(lengths) - lengths, old, left_of)
 
 
 def pair_changes(sequences: Sequences, size: int, window: int) -> tuple[sparse.csr_array, Ints]:
@@ -93,8 +92,12 @@ def pair_changes(sequences: Sequences, size: int, window: int) -> tuple[sparse.c
     went = second < (start_of + old_of)[first, None]
 
     weights = distance_weights(window)
-    a = np.concatenate([items[np.broadcast_to(later[:, None], came.shape)[came]],
-                        items[np.broadcast_to(first[:, None], went.shape)[went]]])
+    a = np.concatenate(
+        [
+            items[np.broadcast_to(later[:, None], came.shape)[came]],
+            items[np.broadcast_to(first[:, None], went.shape)[went]],
+        ]
+    )
     b = np.concatenate([items[earlier[came]], items[second[went]]])
     counts = np.concatenate([np.broadcast_to(weights, came.shape)[came], -np.broadcast_to(weights, went.shape)[went]])
     pairs = sparse.coo_array(
@@ -105,6 +108,7 @@ def pair_changes(sequences: Sequences, size: int, window: int) -> tuple[sparse.c
     return pairs, users
 
 
-def count_pairs(histories: Sequence[Sequence[int]], size: int, window: int) -> tuple[sparse.csr_array, Ints]:
+def count_pairs(histories: Sequence[Ints], size: int, window: int) -> tuple[sparse.csr_array, Ints]:
     """Σ_u pairs(H_u) from scratch: the co-counts and users that these histories stand for (see `pair_changes`)."""
-    return pair_changes(lay_out([((), history, 0) for history in histories], window), size, window)
+    nothing = np.zeros(0, np.int64)
+    return pair_changes(lay_out([(nothing, history, 0) for history in histories], window), size, window)

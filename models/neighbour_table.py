@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cooccurrence import Ints
 from models.interning import Interner
 from models.popularity import fade
 

@@ -5,6 +5,8 @@ Everything here is a function of the events of one user in log order; it depends
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -13,6 +15,7 @@ STRENGTH_STEPS = 1_000
 _STRENGTH_BITS = 20
 _RATED = 1 << _STRENGTH_BITS
 _TIME_SHIFT = _STRENGTH_BITS + 1
+_LOW = (1 << _TIME_SHIFT) - 1
 MAX_STRENGTH = ((1 << _STRENGTH_BITS) - 1) / STRENGTH_STEPS
 SEARCHES_KEPT = 20
 DECLARED_WEIGHT = 0.3
@@ -87,6 +90,11 @@ class ProfileConfig:
     interests_kept: int = 100
     event_ids_kept: int = 50
 
+    @cached_property
+    def steps(self) -> Mapping[str, int]:
+        """Strengths in thousandths."""
+        return {kind: round(strength * STRENGTH_STEPS) for kind, strength in self.strengths.items()}
+
 
 @dataclass
 class HistoryChange:
@@ -116,14 +124,15 @@ def absorb_events(
     profile: Profile,
     events: Iterable[tuple[EventLike, int]],
     config: ProfileConfig,
-    words_of: Callable[[str], Sequence[str]],
+    words_of: Callable[[str], Sequence[str]] | None,
 ) -> HistoryChange:
     """Fold one user's events, with their times in ms, into the profile in place.
 
-    `words_of(item)` gives the categories and tags of an item, empty when the catalogue does not know it.
+    `words_of(item)` gives the categories and tags of an item, empty when the catalogue does not know it; None: there is
+    no catalogue.
     """
     change = HistoryChange()
-    contacts, strengths, limit = profile.contacts, config.strengths, config.history_size
+    contacts, steps, limit = profile.contacts, config.steps, config.history_size
     stirred: list[tuple[float, Sequence[str]]] = []
     known_ids = set(profile.event_ids) if profile.event_ids else None
     for place, (event, at_ms) in enumerate(events):
@@ -150,20 +159,18 @@ def absorb_events(
             continue
         change.touched.append(item)
         contact = contacts.get(item)
-        contacts_item = _touched(contact, kind, event.rating, at_ms // 1000, strengths)
         if contact is None:
             if not change.new:
                 change.before = list(contacts)
             change.new.append(item)
-            contacts[item] = contacts_item
+            contacts[item] = _touched(0, kind, event.rating, at_ms // 1000, steps)
             if len(contacts) > limit:
                 del contacts[next(iter(contacts))]
                 change.left += 1
         else:
-            contacts[item] = contacts_item
-        words = words_of(item)
-        if words:
-            stirred.append((strengths.get(kind, 1.0), words))
+            contacts[item] = _touched(contact, kind, event.rating, at_ms // 1000, steps)
+        if words_of is not None and (words := words_of(item)):
+            stirred.append((steps.get(kind, STRENGTH_STEPS) / STRENGTH_STEPS, words))
     if stirred:
         _stir_interests(profile, stirred, config)
     if len(profile.event_ids) > config.event_ids_kept:
@@ -171,19 +178,16 @@ def absorb_events(
     return change
 
 
-def _touched(
-    contact: int | None, kind: str, rating: float | None, time_s: int, strengths: Mapping[str, float]
-) -> int:
-    """The contact after one more event: the strongest event counts, an explicit rating replaces it and stays."""
+def _touched(contact: int, kind: str, rating: float | None, time_s: int, steps: Mapping[str, int]) -> int:
+    """The contact (0: none yet) after one more event: the strongest counts, an explicit rating replaces it and stays."""
+    last_s, low = contact >> _TIME_SHIFT, contact & _LOW
     if kind == "rate" and rating is not None:
-        last = 0 if contact is None else contact >> _TIME_SHIFT
-        return pack_contact(max(time_s, last), rating, rated=True)
-    fresh = time_s << _TIME_SHIFT | round(strengths.get(kind, 1.0) * STRENGTH_STEPS)
-    if contact is None:
-        return fresh
-    low = contact & ((_RATED << 1) - 1)
-    strength = low if low & _RATED else max(low, fresh & (_RATED - 1))
-    return max(contact >> _TIME_SHIFT, time_s) << _TIME_SHIFT | strength
+        low = _RATED | round(rating * STRENGTH_STEPS)
+    elif not low & _RATED:
+        strength = steps.get(kind, STRENGTH_STEPS)
+        if strength > low:
+            low = strength
+    return (time_s if time_s > last_s else last_s) << _TIME_SHIFT | low
 
 
 def _search(profile: Profile, query: str) -> list[str]:
@@ -215,6 +219,16 @@ def top_interests(profile: Profile, most: int) -> list[tuple[str, float]]:
     for word in profile.declared:
         weights[word] = weights.get(word, 0.0) + DECLARED_WEIGHT
     return sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+
+
+def recent_items(profile: Profile, most: int) -> list[str]:
+    """The newest items of the history, newest first."""
+    return list(islice(reversed(profile.contacts), most))
+
+
+def forget(profile: Profile) -> HistoryChange:
+    """The change of co-counts when this profile goes: as if the user had never come."""
+    return HistoryChange(before=list(profile.contacts), left=len(profile.contacts))
 
 
 def segment_of(profile: Profile, attributes: Sequence[str]) -> str:

@@ -1,0 +1,118 @@
+"""From the histories that a batch changed to `cooccurrence` messages, one run for each item partition."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from agents.packed import CO_COUNTS, CoCounts, pack_ints
+from agents.partition import partitions_of
+from models.cooccurrence import Ints, Sequences, lay_out, pair_changes, unpack_counts
+from models.interning import Interner
+from models.profile import HistoryChange
+from models.similarity import CsrRows
+
+MOST_ENTRIES = 25_000
+"""Changed co-counts in one message: about 200 KB with ids of usual length, under 512 KB with long ones."""
+
+
+class CoCountsWriter:
+    """Gathers the changes of one batch at a time and packs them."""
+
+    def __init__(self, items: Interner, partitions: int, window: int) -> None:
+        self._items, self._partitions, self._window = items, partitions, window
+        self._partition_of = np.zeros(0, np.int64)
+        self._changes: list[tuple[list[str], list[str], int]] = []
+        self._touched: list[str] = []
+        self._segments: Counter[tuple[str, str]] = Counter()
+
+    def add(self, change: HistoryChange, segment: str) -> None:
+        """Note what one user's events changed."""
+        if change.new or change.left:
+            self._changes.append((list(change.before), change.new, change.left))
+        if change.touched:
+            self._touched += change.touched
+            if segment:
+                self._segments.update((segment, item) for item in change.touched)
+
+    def messages(self) -> Iterator[tuple[int, bytes]]:
+        """(item partition, packed message) for all that was added; forgets it."""
+        changes, touched, segments = self._changes, self._touched, self._segments
+        self._changes, self._touched, self._segments = [], [], Counter()
+        if not changes and not touched:
+            return
+        numbers = self._items.numbers
+        sequences = lay_out([(numbers(before), numbers(new), left) for before, new, left in changes], self._window)
+        every, place = np.unique(np.concatenate([sequences.items, numbers(touched)]), return_inverse=True)
+        split = len(sequences.items)
+        local = Sequences(place[:split], sequences.starts, sequences.old, sequences.left)
+        pairs, users = pair_changes(local, len(every), self._window)
+        popularity = np.bincount(place[split:], minlength=len(every))
+        ids = [self._items.ids[number] for number in every.tolist()]
+        by_item: dict[str, list[tuple[str, int]]] = {}
+        for (segment, item), count in segments.items():
+            by_item.setdefault(item, []).append((segment, count))
+        changed = (np.diff(pairs.indptr) > 0) | (users != 0) | (popularity > 0)
+        partition = self._item_partitions()[every]
+        for target in range(self._partitions):
+            rows = np.flatnonzero(changed & (partition == target))
+            events = len(touched)
+            for part in _cut(pairs, rows):
+                message = _pack(events, part, pairs[part], ids, users, popularity, by_item)
+                events = 0  # the clock moves once for each batch, whatever the number of messages
+                yield target, message
+
+    def _item_partitions(self) -> Ints:
+        """Partition of every known item, int64 [n]."""
+        known = len(self._partition_of)
+        if known < len(self._items):
+            fresh = partitions_of([item.encode() for item in self._items.ids[known:]], self._partitions)
+            self._partition_of = np.concatenate([self._partition_of, fresh])
+        return self._partition_of
+
+
+def _cut(pairs: CsrRows, rows: Ints) -> Iterator[Ints]:
+    """Rows in runs of at most `MOST_ENTRIES` changed co-counts and at least one row; one empty run if there is none."""
+    before = np.cumsum(np.diff(pairs.indptr)[rows])
+    run = before // MOST_ENTRIES
+    yield from np.split(rows, np.flatnonzero(np.diff(run)) + 1)
+
+
+def _pack(
+    events: int,
+    rows: Ints,
+    part: CsrRows,
+    ids: list[str],
+    users: Ints,
+    popularity: Ints,
+    by_item: dict[str, list[tuple[str, int]]],
+) -> bytes:
+    occurs = np.zeros(len(ids), bool)
+    occurs[rows] = occurs[part.indices] = True
+    used = np.flatnonzero(occurs)
+    place = np.cumsum(occurs) - 1
+    g, c = unpack_counts(part.data)
+    segments: dict[str, tuple[list[int], list[int]]] = {}
+    if by_item:
+        for row, number in enumerate(rows.tolist()):
+            for segment, count in by_item.get(ids[number], ()):
+                places, counts = segments.setdefault(segment, ([], []))
+                places.append(row)
+                counts.append(count)
+    return CO_COUNTS.write(
+        CoCounts(
+            events,
+            [ids[number] for number in used.tolist()],
+            pack_ints(place[rows]),
+            pack_ints(np.diff(part.indptr)),
+            pack_ints(place[part.indices]),
+            pack_ints(g),
+            pack_ints(c),
+            pack_ints(users[rows]),
+            pack_ints(popularity[rows]),
+            {
+                segment: (pack_ints(np.array(places)), pack_ints(np.array(counts)))
+                for segment, (places, counts) in segments.items()
+            },
+        )
+    )

@@ -1,0 +1,77 @@
+"""What a profiles worker knows of items: views of `neighbours` and `items` over one numbering, and lists made from them."""
+
+from agents.errors import RecordError
+from agents.packed import NEIGHBOURS, unpack_floats
+from agents.records import read_item
+from agents.runtime.view import View
+from agents.settings import Settings
+from agents.topics import build_topics
+from models.candidates import CandidateConfig, CandidateSelector
+from models.catalogue import Catalogue, Entry
+from models.interning import Interner
+from models.neighbour_table import NeighbourTable
+from models.popular import PopularLists
+
+LISTS_KEPT_MS = 1_000
+"""Lists of popular and fresh items are made anew after this."""
+
+
+def read_entry(key: bytes, value: bytes) -> Entry:
+    """A catalogue entry. Raises `RecordError` if the record is bad or its key is not its item_id."""
+    item = read_item(value)
+    if item.item_id.encode() != key:
+        raise RecordError("wrong_key", "the record's key differs from item_id: send the item_id as the key")
+    return Entry(tuple(item.categories), tuple(item.tags), item.available, item.added_at)
+
+
+class Knowledge:
+    """Neighbours, popularity and catalogue, as new as the last `refresh`."""
+
+    def __init__(self, settings: Settings) -> None:
+        topics = build_topics(settings)
+        self.items = Interner()
+        self.table = NeighbourTable(self.items, settings.neighbours_scored)
+        self.catalogue = Catalogue(self.items)
+        self.popular = PopularLists(self.table, self.catalogue, settings.popularity_half_life)
+        self.selector = CandidateSelector(
+            self.table,
+            self.popular,
+            CandidateConfig(
+                item_cf=settings.candidates_item_cf,
+                popular=settings.candidates_popular,
+                segment=settings.candidates_segment,
+                interest=settings.candidates_interest,
+                fresh=settings.candidates_fresh,
+                recency_power=settings.recency_power,
+            ),
+        )
+        self._neighbours = View(settings, topics.neighbours, lambda _key, value: NEIGHBOURS.read(value))
+        self._entries = View(settings, topics.items, read_entry)
+        self.views = (self._neighbours, self._entries)
+        self._changed = True
+        self._listed_ms = 0
+
+    def refresh(self) -> None:
+        """Take over what the views read since the last time."""
+        for key, row in self._neighbours.drain():
+            self._changed = True
+            item = key.decode()
+            if row is None:
+                self.table.remove(item)
+            else:
+                weights = unpack_floats(row.weights)
+                self.table.update(item, row.ids, weights, row.popularity, row.clock, row.segments)
+        entries = self._entries.drain()
+        for key, entry in entries:
+            self.catalogue.put(key.decode(), entry)
+        if entries:
+            self._changed = True
+            self.table.grow()
+            self.selector.hide(self.catalogue.unavailable())
+
+    def relist(self, now_ms: int) -> None:
+        """Let lists of popular items be made anew if something changed and the old ones are old enough."""
+        if self._changed and now_ms - self._listed_ms >= LISTS_KEPT_MS:
+            self._changed = False
+            self._listed_ms = now_ms
+            self.popular.refresh()

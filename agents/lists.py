@@ -1,0 +1,139 @@
+"""From folded users to `candidates` records: one for the triggering events of a user in a batch, one for each request."""
+
+from dataclasses import dataclass
+
+from agents.knowledge import Knowledge
+from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
+from agents.records import Filters, Outcome, Request, encode_json
+from agents.runtime.batch import Record
+from agents.runtime.transaction import Transaction
+from agents.settings import Settings
+from agents.topics import build_topics
+from agents.users import Folded
+from models.candidates import SOURCES, Selected, Wanted
+from models.profile import Profile, recent_items, top_interests, unpack_contact
+
+INTERESTS_USED = 5
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One list to make candidates for."""
+
+    partition: int
+    key: bytes
+    folded: Folded
+    triggers: list[str]
+    asked_ms: int
+    k: int
+    deadline_ms: int = 0
+    request: Request | None = None
+
+
+def trigger_id(record: Record) -> str:
+    """`<topic>-<partition>-<offset>`: names the record, and the list that answers it."""
+    return f"{record.topic}-{record.partition}-{record.offset}"
+
+
+class CandidatesWriter:
+    """Collects who wants a list in a batch; then selects candidates for all of them at once."""
+
+    def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
+        self._settings, self._knowledge = settings, knowledge
+        self._topics = build_topics(settings)
+        self._asked: list[_Asked] = []
+
+    def want(self, partition: int, key: bytes, folded: Folded) -> None:
+        """Note the lists that one user's records ask for."""
+        if folded.triggers:
+            names = [trigger_id(record) for record in folded.triggers]
+            asked_ms = folded.triggers[-1].timestamp
+            self._asked.append(_Asked(partition, key, folded, names, asked_ms, self._settings.list_items))
+        for record, request in folded.requests:
+            wait_ms = request.deadline_ms or self._settings.request_deadline_ms
+            deadline_ms = record.timestamp + wait_ms if wait_ms else 0
+            asked = _Asked(
+                partition, key, folded, [trigger_id(record)], record.timestamp, request.k, deadline_ms, request
+            )
+            self._asked.append(asked)
+
+    def send(self, transaction: Transaction) -> None:
+        """Send the candidates of all that was noted; forgets it. A request past its deadline becomes an outcome."""
+        asked, self._asked = self._asked, []
+        in_time = []
+        for entry in asked:
+            if entry.deadline_ms and transaction.now_ms > entry.deadline_ms:
+                transaction.send(self._topics.outcomes.name, entry.partition, entry.key, _expired(entry, transaction))
+            else:
+                in_time.append(entry)
+        if not in_time:
+            return
+        wanted = [self._wanted(entry) for entry in in_time]
+        for entry, want, selected in zip(in_time, wanted, self._knowledge.selector.select(wanted), strict=True):
+            value = CANDIDATES.write(self._packed(entry, want, selected))
+            transaction.send(self._topics.candidates.name, entry.partition, entry.key, value)
+
+    def _wanted(self, entry: _Asked) -> Wanted:
+        items, profile = self._knowledge.items, entry.folded.profile
+        recent = recent_items(profile, self._settings.recent_items)
+        hidden = [*profile.contacts, *profile.blocked]
+        only = None
+        request = entry.request
+        if request is not None:
+            if request.context.item_id is not None:
+                recent = [request.context.item_id, *recent]
+                hidden.append(request.context.item_id)
+            hidden += request.filters.exclude_items
+        recent_numbers, hidden_numbers = items.numbers(recent), items.numbers(hidden)
+        if request is not None and request.filters.categories:
+            only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
+        return Wanted(
+            recent_numbers, hidden_numbers, entry.folded.segment, top_interests(profile, INTERESTS_USED), only
+        )
+
+    def _packed(self, entry: _Asked, wanted: Wanted, selected: Selected) -> Candidates:
+        names, profile, request = self._knowledge.items.ids, entry.folded.profile, entry.request
+        recent = [names[number] for number in wanted.recent.tolist()]
+        return Candidates(
+            user_id=entry.folded.user_id,
+            recommendation_id=entry.triggers[-1],
+            triggers=entry.triggers,
+            request_id=request.request_id if request is not None else None,
+            k=entry.k,
+            asked_ms=entry.asked_ms,
+            deadline_ms=entry.deadline_ms,
+            recent=recent,
+            seen=[names[number] for number in wanted.hidden.tolist()],
+            items=[names[number] for number in selected.items.tolist()],
+            sources=list(SOURCES),
+            scores=pack_floats(selected.scores.ravel()),
+            because=pack_ints(selected.because),
+            history_length=len(profile.contacts),
+            query=(request.context.query or "") if request is not None else "",
+            context_item=(request.context.item_id or "") if request is not None else "",
+            filters=request.filters if request is not None else Filters(),
+            actions=self._actions(profile, recent),
+        )
+
+    def _actions(self, profile: Profile, recent: list[str]) -> str:
+        """What the user did with each recent item: bought, rated or looked at."""
+        bought = self._settings.strength_purchase
+        letters = []
+        for item in recent:
+            contact = profile.contacts.get(item)
+            strength, rated = (0.0, False) if contact is None else unpack_contact(contact)[1:]
+            letters.append("r" if rated else "b" if strength >= bought else "l")
+        return "".join(letters)
+
+
+def _expired(entry: _Asked, transaction: Transaction) -> bytes:
+    """The outcome of a request that was past its deadline before candidates were selected."""
+    return encode_json(
+        Outcome(
+            user_id=entry.folded.user_id,
+            recommendation_id=entry.triggers[-1],
+            outcome="expired",
+            timestamp=transaction.now_ms / 1000,
+            request_id=entry.request.request_id if entry.request is not None else None,
+        )
+    )

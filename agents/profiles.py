@@ -1,0 +1,65 @@
+"""The profiles worker: events, users, requests and recommendations → profiles, co-count changes, candidates, outcomes."""
+
+from agents.cooccurrence import CoCountsWriter
+from agents.intake import Intake
+from agents.knowledge import Knowledge
+from agents.lists import CandidatesWriter
+from agents.runtime.agent import TableReader
+from agents.runtime.batch import Batch
+from agents.runtime.transaction import Transaction
+from agents.runtime.worker import WorkerSpec, run_worker
+from agents.settings import Settings
+from agents.topics import build_topics
+from agents.user_work import group_by_user
+from agents.users import UserFolder
+
+
+class ProfilesAgent:
+    """One batch at a time: read the rows of its users, fold their records, write the rows, send what follows."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = build_topics(settings)
+        self.knowledge = Knowledge(settings)
+        self._intake = Intake(settings)
+        self._users = UserFolder(settings, self.knowledge)
+        self._pairs = CoCountsWriter(self.knowledge.items, settings.item_partitions, settings.pair_window)
+        self._candidates = CandidatesWriter(settings, self.knowledge)
+
+    def assigned(self, partitions: frozenset[int], table: TableReader) -> None:
+        """Nothing is cached between batches."""
+
+    def pending(self) -> bool:
+        """Nothing to do without input."""
+        return False
+
+    def refresh(self) -> None:
+        """Take over new neighbours and catalogue entries."""
+        self.knowledge.refresh()
+
+    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+        """Fold a batch into the profiles."""
+        self.knowledge.refresh()
+        self.knowledge.relist(transaction.now_ms)
+        work = group_by_user(batch, self._topics, self._intake, transaction)
+        for partition, users in work.items():
+            rows = transaction.read(partition, list(users))
+            for (key, user), row in zip(users.items(), rows, strict=True):
+                folded = self._users.fold(user, row)
+                if folded.row != row:
+                    transaction.write(partition, key, folded.row)
+                for change in folded.changes:
+                    self._pairs.add(change, folded.segment)
+                for outcome in folded.outcomes:
+                    transaction.send(self._topics.outcomes.name, partition, key, outcome)
+                self._candidates.want(partition, key, folded)
+        for target, message in self._pairs.messages():
+            transaction.send(self._topics.cooccurrence.name, target, None, message)
+        self._candidates.send(transaction)
+
+
+def run(settings: Settings) -> int:
+    """Work until told to stop; returns the exit code."""
+    agent = ProfilesAgent(settings)
+    topics = build_topics(settings)
+    sources = (topics.events, topics.users, topics.requests, topics.recommendations)
+    return run_worker(settings, WorkerSpec("profiles", sources, "profiles", agent.knowledge.views), agent)

@@ -74,7 +74,12 @@ def diversify(
 
 
 def _greedy(
-    relevance: NDArray[np.floating], near: Floats | None, k: int, diversity: float, hot: NDArray[np.bool_] | None, cap: int
+    relevance: NDArray[np.floating],
+    near: Floats | None,
+    k: int,
+    diversity: float,
+    hot: NDArray[np.bool_] | None,
+    cap: int,
 ) -> NDArray[np.intp]:
     value = relevance.astype(np.float64)
     closest = np.zeros(len(value))

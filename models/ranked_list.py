@@ -108,9 +108,7 @@ def _wanted(one: ListInput, index: ItemIndex) -> Floats | None:
     return profile_embedding(index.vectors[places[has_vector]], has_vector, one.query)
 
 
-def _rank(
-    one: ListInput, index: ItemIndex, config: RankConfig, content: bool, cosines: Floats | None
-) -> list[Ranked]:
+def _rank(one: ListInput, index: ItemIndex, config: RankConfig, content: bool, cosines: Floats | None) -> list[Ranked]:
     pool, sources = _pool(one, index, config, cosines)
     if not pool.ids:
         return []
@@ -136,9 +134,7 @@ def _rows(table: NDArray[np.generic], places: NDArray[np.int64], empty: int) -> 
     return rows
 
 
-def _pool(
-    one: ListInput, index: ItemIndex, config: RankConfig, cosines: Floats | None
-) -> tuple[_Pool, list[str]]:
+def _pool(one: ListInput, index: ItemIndex, config: RankConfig, cosines: Floats | None) -> tuple[_Pool, list[str]]:
     """Candidates and content candidates that pass the rules, with the content score as the last source."""
     out_places = index.places(one.out)
     wanted = index.category_numbers(one.categories) if one.categories else None

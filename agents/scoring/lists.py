@@ -70,8 +70,7 @@ class ListMaker:
         ranked = rank_lists(inputs, self._index, self._config, content)
         model = self._encoder.version if self._encoder and content else None
         return [
-            self._recommendation(one, places, now_s, model, left_out)
-            for one, places in zip(batch, ranked, strict=True)
+            self._recommendation(one, places, now_s, model, left_out) for one, places in zip(batch, ranked, strict=True)
         ]
 
     def _left_out(self) -> str:

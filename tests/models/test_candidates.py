@@ -1,0 +1,130 @@
+"""Candidates of each source; item-CF sums equal a dense reference."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.candidates import SOURCES, CandidateConfig, CandidateSelector, Selected, Wanted, item_cf_sums
+from models.catalogue import Catalogue, Entry
+from models.interning import Interner
+from models.neighbour_table import NeighbourTable
+from models.popular import PopularLists
+
+NEIGHBOURS = {"a": {"b": 0.9, "c": 0.5}, "b": {"a": 0.9, "d": 0.4}, "c": {"a": 0.5, "e": 0.3}}
+POPULARITY = {"a": 5.0, "b": 4.0, "c": 3.0, "d": 2.0, "e": 1.0, "f": 9.0}
+
+
+class World:
+    """A small catalogue with known neighbours and popularity."""
+
+    def __init__(self, config: CandidateConfig | None = None) -> None:
+        self.items = Interner()
+        self.table = NeighbourTable(self.items, most=3)
+        self.catalogue = Catalogue(self.items)
+        for item, popularity in POPULARITY.items():
+            near = NEIGHBOURS.get(item, {})
+            segments = {"uk": 7.0} if item == "e" else {}
+            weights = np.array(list(near.values()), np.float32)
+            self.table.update(item, list(near), weights, popularity, 10.0, segments)
+        self.catalogue.put("d", Entry(("tea",), (), True, 50.0))
+        self.catalogue.put("e", Entry(("tea",), ("red",), True, 90.0))
+        self.popular = PopularLists(self.table, self.catalogue, half_life=100.0)
+        self.selector = CandidateSelector(self.table, self.popular, config or CandidateConfig())
+
+    def numbers(self, *items: str) -> np.ndarray:
+        return self.items.numbers(items)
+
+    def scores(self, selected: Selected, source: str) -> dict[str, float]:
+        row = selected.scores[SOURCES.index(source)]
+        return {self.items.ids[item]: float(score) for item, score in zip(selected.items, row) if score}
+
+    def one(self, recent: tuple[str, ...], hidden: tuple[str, ...] = (), **more: object) -> Selected:
+        wanted = Wanted(self.numbers(*recent), self.numbers(*recent, *hidden), **more)  # type: ignore[arg-type]
+        return self.selector.select([wanted])[0]
+
+
+def test_item_cf_weighs_the_newest_item_most_and_names_who_spoke_for_a_candidate() -> None:
+    world = World()
+    selected = world.one(("b", "c"))
+    assert world.scores(selected, "item_cf") == pytest.approx({"a": 0.9 + 0.25, "d": 0.4, "e": 0.15})
+    because = {world.items.ids[item]: int(place) for item, place in zip(selected.items, selected.because)}
+    assert because == {"a": 0, "d": 0, "e": 1, "f": -1}
+
+
+def test_seen_hidden_and_unavailable_items_are_never_proposed() -> None:
+    world = World()
+    world.catalogue.put("f", Entry(available=False))
+    world.selector.hide(world.catalogue.unavailable())
+    names = {world.items.ids[item] for item in world.one(("b", "c"), hidden=("d",)).items}
+    assert names == {"a", "e"}
+    world.catalogue.put("f", Entry())
+    world.selector.hide(world.catalogue.unavailable())
+    assert "f" in {world.items.ids[item] for item in world.one(("b",)).items}
+
+
+def test_a_list_does_not_depend_on_the_lists_made_before_it() -> None:
+    world = World()
+    first = world.one(("b", "c"), hidden=("a", "d"))
+    other = world.one(("a",))
+    again = world.one(("b", "c"), hidden=("a", "d"))
+    assert first.items.tolist() == again.items.tolist()
+    np.testing.assert_array_equal(first.scores, again.scores)
+    assert other.items.tolist() != first.items.tolist()
+
+
+def test_a_user_without_history_gets_popular_items() -> None:
+    world = World(CandidateConfig(popular=2))
+    selected = world.one(())
+    assert [world.items.ids[item] for item in selected.items] == ["f", "a"]
+    assert selected.because.tolist() == [-1, -1]
+
+
+def test_segment_interest_and_fresh_propose_by_their_own_scores() -> None:
+    world = World()
+    selected = world.one((), segment="uk", interests=[("tea", 0.5), ("red", 0.2), ("nothing", 0.1)])
+    assert world.scores(selected, "segment") == {"e": 7.0}
+    assert world.scores(selected, "interest") == pytest.approx({"d": 0.5, "e": 0.25 + 0.2})
+    assert world.scores(selected, "fresh") == pytest.approx({"e": 1.0 + 1.0, "d": 0.5})
+
+
+def test_a_filter_lets_only_its_items_through() -> None:
+    world = World()
+    only = world.catalogue.in_categories(["tea"], len(world.items))
+    selected = world.one(("b",), only=only)
+    assert {world.items.ids[item] for item in selected.items} == {"d", "e"}
+
+
+def test_popularity_is_a_feature_of_every_candidate_and_fades_to_the_newest_clock() -> None:
+    world = World()
+    world.table.update("f", [], np.zeros(0, np.float32), 9.0, 110.0, {})
+    world.popular.refresh()
+    assert world.scores(world.one(("b",)), "popular")["a"] == pytest.approx(2.5)
+
+
+def test_a_removed_item_has_no_neighbours_and_no_popularity() -> None:
+    world = World()
+    world.table.remove("c")
+    world.table.remove("never seen")
+    assert world.scores(world.one(("c",)), "item_cf") == {}
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=4), st.floats(0, 2))
+def test_item_cf_sums_equal_a_dense_product(recent: list[list[int]], power: float) -> None:
+    world = World()
+    dense = np.zeros((6, 6))
+    for item, near in NEIGHBOURS.items():
+        for other, weight in near.items():
+            dense[world.items.number(item), world.items.number(other)] = weight
+    sums = item_cf_sums(world.table, [np.array(items, np.int64) for items in recent], power).toarray()
+    for row, items in zip(sums, recent):
+        expected = sum((dense[item] * (place + 1) ** -power for place, item in enumerate(items)), np.zeros(6))
+        np.testing.assert_allclose(row[:6], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_many_items_make_the_arrays_grow() -> None:
+    world = World()
+    for number in range(3_000):
+        world.table.update(f"new{number}", ["a"], np.ones(1, np.float32), 1.0, 10.0, {})
+    selected = world.one(("new2999",))
+    assert world.scores(selected, "item_cf") == {"a": 1.0}

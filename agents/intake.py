@@ -1,4 +1,4 @@
-"""From records of the source topics to checked public records: what is wrong goes to the dead letters, with its reason."""
+"""From records of the source topics to checked public records; what is wrong goes to the dead letters."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -35,7 +35,7 @@ class Intake:
             try:
                 event = read_event(record.value)
                 if event.user_id.encode() != record.key:
-                    raise _wrong_key(record, event.user_id)
+                    raise _wrong_key(record)
                 if event.user_id not in checked:
                     self._check(event.user_id, "user_id")
                 item = event.item_id
@@ -79,7 +79,7 @@ class Intake:
             try:
                 decoded = read(record.value)
                 if decoded.user_id.encode() != record.key:
-                    raise _wrong_key(record, decoded.user_id)
+                    raise _wrong_key(record)
                 self._check(decoded.user_id, "user_id")
             except RecordError as exc:
                 transaction.dead_letter(record, exc)
@@ -96,7 +96,7 @@ class Intake:
             self._checked.add(value)
 
 
-def _wrong_key(record: Record, user_id: str) -> RecordError:
+def _wrong_key(record: Record) -> RecordError:
     if not record.key:
         return RecordError("missing_key", "the record has no key: send the user_id as the key")
     return RecordError("wrong_key", "the record's key differs from user_id: send the user_id as the key")

@@ -12,7 +12,7 @@ import numpy as np
 from agents.packed import ROW_BODY, ROW_HEAD, CoCounts, RowBody, RowHead, pack_ints, unpack_ints
 from models.cooccurrence import Ints, pack_counts, unpack_counts
 from models.interning import Interner
-from models.popularity import fade
+from models.popularity import fade, fade_one
 from models.similarity import CsrRows, row_matrix, sum_changes
 
 CLOCK_KEY = b"m"
@@ -114,8 +114,7 @@ class PartitionRows:
             for number, count in zip(mine[unpack_ints(places)].tolist(), unpack_ints(events).tolist(), strict=True):
                 of_item = self.segments.setdefault(number, {})
                 value, clock = of_item.get(segment, (0.0, self.clock))
-                faded = float(fade(np.float64(value), np.float64(clock), self.clock, self._half_life))
-                of_item[segment] = (faded + count, self.clock)
+                of_item[segment] = (fade_one(value, clock, self.clock, self._half_life) + count, self.clock)
 
     def read_bodies(self, numbers: Ints, read: Read) -> CsrRows:
         """Co-counts of rows, CSR of packed counts, int64 [len(numbers) × items]."""
@@ -134,9 +133,10 @@ class PartitionRows:
     def write_bodies(self, numbers: Ints, rows: CsrRows, write: Write) -> None:
         """Store rows given as `read_bodies` returns them."""
         g, c = unpack_counts(rows.data)
-        steps = np.diff(rows.indices.astype(np.int64), prepend=0)
+        columns = rows.indices.astype(np.int64)
+        steps = columns - np.concatenate([columns[:1], columns[:-1]])
         begins = rows.indptr[:-1][np.diff(rows.indptr) > 0]
-        steps[begins] = rows.indices[begins]
+        steps[begins] = columns[begins]
         ends = rows.indptr.tolist()
         for place, number in enumerate(numbers.tolist()):
             part = slice(ends[place], ends[place + 1])

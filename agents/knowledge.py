@@ -1,4 +1,4 @@
-"""What a profiles worker knows of items: views of `neighbours` and `items` over one numbering, and lists made from them."""
+"""What a profiles worker knows of items: views of `neighbours` and `items` over one numbering."""
 
 from agents.errors import RecordError
 from agents.packed import NEIGHBOURS, unpack_floats

@@ -1,4 +1,4 @@
-"""From folded users to `candidates` records: one for the triggering events of a user in a batch, one for each request."""
+"""From folded users to `candidates` records: one for a user's triggering events in a batch, one for each request."""
 
 from dataclasses import dataclass
 

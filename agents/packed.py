@@ -25,7 +25,7 @@ from models.profile import Profile
 VERSION = 1
 READABLE = frozenset({1})
 
-_WIDTHS = {1: np.dtype("<i1"), 2: np.dtype("<i2"), 4: np.dtype("<i4"), 8: np.dtype("<i8")}
+_WIDTHS: dict[int, np.dtype[np.signedinteger]] = {width: np.dtype(f"<i{width}") for width in (1, 2, 4, 8)}
 
 
 def pack_ints(values: NDArray[np.integer]) -> bytes:
@@ -33,15 +33,14 @@ def pack_ints(values: NDArray[np.integer]) -> bytes:
     if not len(values):
         return b"\x01"
     low, high = int(values.min()), int(values.max())
-    for width, dtype in _WIDTHS.items():
-        if -(1 << (8 * width - 1)) <= low and high < 1 << (8 * width - 1):
-            break
-    return bytes((width,)) + values.astype(dtype).tobytes()
+    width = next(width for width in _WIDTHS if -(1 << (8 * width - 1)) <= low and high < 1 << (8 * width - 1))
+    return bytes((width,)) + values.astype(_WIDTHS[width]).tobytes()
 
 
 def unpack_ints(packed: bytes) -> NDArray[np.integer]:
     """The read-only array that `pack_ints` packed, in its narrow type: widen before arithmetic."""
-    return np.frombuffer(packed, _WIDTHS[packed[0]], offset=1)
+    unpacked: NDArray[np.integer] = np.frombuffer(packed, _WIDTHS[packed[0]], offset=1)
+    return unpacked
 
 
 def pack_floats(values: NDArray[np.floating]) -> bytes:
@@ -150,7 +149,7 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     variant: str = "default"
     degraded_reason: str = ""
     actions: str = ""
-    """What the user did with each item of `recent`, one letter each: b bought, r rated, l looked at; empty: not known."""
+    """What the user did with each item of `recent`, a letter each: b bought, r rated, l looked at; empty: not known."""
 
 
 P = TypeVar("P", bound=msgspec.Struct)

@@ -1,4 +1,4 @@
-"""The profiles worker: events, users, requests and recommendations → profiles, co-count changes, candidates, outcomes."""
+"""The profiles worker: events, users, requests, recommendations → profiles, co-counts, candidates, outcomes."""
 
 from agents.cooccurrence import CoCountsWriter
 from agents.intake import Intake

@@ -1,7 +1,7 @@
 """The similarity worker: `cooccurrence` → table `item_rows` → `neighbours`."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from agents.errors import RecordError
 from agents.item_rows import PartitionRows, Read, Write
 from agents.packed import CO_COUNTS, NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_ints
 from agents.runtime.agent import TableReader
-from agents.runtime.batch import Batch
+from agents.runtime.batch import Batch, Record
 from agents.runtime.transaction import Transaction
 from agents.runtime.view import View
 from agents.runtime.worker import WorkerSpec, run_worker
@@ -93,7 +93,7 @@ class SimilarityAgent:
             written = np.union1d(changed.get(partition, published[:0]), published)
             rows.write_heads(written, _access(transaction, partition)[1])
 
-    def _decode(self, records: Iterable, transaction: Transaction) -> Iterable[CoCounts]:
+    def _decode(self, records: Sequence[Record], transaction: Transaction) -> Iterable[CoCounts]:
         for record in records:
             try:
                 yield CO_COUNTS.read(record.value or b"")

@@ -1,6 +1,6 @@
 """Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
 
-Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, as one sparse product for all users.
+Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, one sparse product for all users.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Selected:
-    """The candidates of one user: numbers [C], raw scores float32 [len(SOURCES) × C], because [C] (place in recent or −1)."""
+    """The candidates of one user.
+
+    items: numbers [C]; scores: raw, float32 [len(SOURCES) × C]; because: places in `Wanted.recent`, or −1 [C].
+    """
 
     items: Ints
     scores: NDArray[np.float32]
@@ -178,7 +181,9 @@ def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: f
 
 def _row(matrix: sparse.csr_array, place: int) -> tuple[Ints, Floats]:
     part = slice(matrix.indptr[place], matrix.indptr[place + 1])
-    return matrix.indices[part].astype(np.int64), matrix.data[part]
+    cols: Ints = matrix.indices[part].astype(np.int64)
+    sums: Floats = np.asarray(matrix.data[part], np.float64)
+    return cols, sums
 
 
 def _merged(lists: Sequence[Ranked], most: int) -> Ranked:

@@ -44,8 +44,8 @@ def distance_weights(window: int) -> Ints:
 class Sequences:
     """Histories that changed, laid end to end: of each, what it was and then the new items.
 
-    items: item numbers, int64 [N]; starts: first place of each history, int64 [U]; old: how many items it had, int64 [U];
-    left: how many of the first are gone now, int64 [U].
+    items: item numbers, int64 [N]; starts: first place of each history, int64 [U]; old: how many items it had, int64
+    [U]; left: how many of the first are gone now, int64 [U].
     """
 
     items: Ints

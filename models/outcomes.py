@@ -1,7 +1,7 @@
 """What happened to the lists a user was sent: matching events with lists in flight, and closing lists.
 
-Time is record time in ms. A list is closed after `events` later events of its user or `seconds` of record time; what was
-not touched by then counts as skipped.
+Time is record time in ms. A list is closed after `events` later events of its user or `seconds` of record time; what
+was not touched by then counts as skipped.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Short lists of the most popular and the newest items: overall, in a segment, with a word. Made on demand, kept a while."""
+"""Short lists of the most popular and the newest items: overall, in a segment, with a word; made on demand."""
 
 from collections.abc import Callable
 
@@ -64,7 +64,7 @@ class PopularLists:
 
     def _newest(self, word: str) -> Ranked:
         numbers = self._catalogue.newest(self._catalogue.with_word(word), LISTED)
-        return numbers, 1.0 / (1.0 + np.arange(len(numbers)))
+        return numbers, 1.0 / np.arange(1.0, len(numbers) + 1.0)
 
 
 def _best(numbers: Ints, scores: Floats) -> Ranked:

@@ -3,7 +3,7 @@
 Everything here is a function of the events of one user in log order; it depends on no other user and on no batch.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -73,11 +73,16 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
 class EventLike(Protocol):
     """What a profile needs to know of an event."""
 
-    event_type: str
-    item_id: str | None
-    rating: float | None
-    query: str | None
-    event_id: str | None
+    @property
+    def event_type(self) -> str: ...
+    @property
+    def item_id(self) -> str | None: ...
+    @property
+    def rating(self) -> float | None: ...
+    @property
+    def query(self) -> str | None: ...
+    @property
+    def event_id(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class HistoryChange:
 
 
 def pack_contact(time_s: int, strength: float, *, rated: bool = False) -> int:
-    """Last time (whole seconds), strength (thousandths, at most `MAX_STRENGTH`) and whether it is an explicit rating."""
+    """Last time (whole seconds), strength (thousandths, at most `MAX_STRENGTH`), and whether that is a rating."""
     return time_s << _TIME_SHIFT | (_RATED if rated else 0) | round(min(strength, MAX_STRENGTH) * STRENGTH_STEPS)
 
 
@@ -122,7 +127,7 @@ def unpack_contact(contact: int) -> tuple[int, float, bool]:
 
 def absorb_events(
     profile: Profile,
-    events: Iterable[tuple[EventLike, int]],
+    events: Sequence[tuple[EventLike, int]],
     config: ProfileConfig,
     words_of: Callable[[str], Sequence[str]] | None,
 ) -> HistoryChange:
@@ -179,7 +184,7 @@ def absorb_events(
 
 
 def _touched(contact: int, kind: str, rating: float | None, time_s: int, steps: Mapping[str, int]) -> int:
-    """The contact (0: none yet) after one more event: the strongest counts, an explicit rating replaces it and stays."""
+    """The contact (0: none yet) after one more event: the strongest counts; a rating replaces it and stays."""
     last_s, low = contact >> _TIME_SHIFT, contact & _LOW
     if kind == "rate" and rating is not None:
         low = _RATED | round(rating * STRENGTH_STEPS)
@@ -187,7 +192,7 @@ def _touched(contact: int, kind: str, rating: float | None, time_s: int, steps: 
         strength = steps.get(kind, STRENGTH_STEPS)
         if strength > low:
             low = strength
-    return (time_s if time_s > last_s else last_s) << _TIME_SHIFT | low
+    return (max(last_s, time_s)) << _TIME_SHIFT | low
 
 
 def _search(profile: Profile, query: str) -> list[str]:

@@ -47,12 +47,15 @@ def co_weights(c: Ints, row_sum: Ints, column_sum: Ints, shrinkage: float) -> Fl
     """`C_ij / ((R_i + s)^0.5 · (R_j + s)^0.6)`; C and the sums R in fixed point, all of one shape or broadcast."""
     row = (row_sum / FIXED_POINT + shrinkage) ** ROW_NORM_POWER
     column = (np.maximum(column_sum, c) / FIXED_POINT + shrinkage) ** COLUMN_NORM_POWER
-    return c / FIXED_POINT / (row * column)
+    weights: Floats = c / FIXED_POINT / (row * column)
+    return weights
 
 
 def cosine_weights(g: Ints, row_users: Ints, column_users: Ints) -> Floats:
     """`G_ij / √(G_ii · G_jj)`; all of one shape or broadcast. A norm not known yet counts as G_ij."""
-    return g / np.sqrt(np.maximum(row_users, np.maximum(g, 1)) * np.maximum(column_users, np.maximum(g, 1)))
+    least = np.maximum(g, 1)
+    weights: Floats = g / np.sqrt(np.maximum(row_users, least) * np.maximum(column_users, least))
+    return weights
 
 
 def neighbour_weights(
@@ -66,7 +69,8 @@ def neighbour_weights(
 ) -> Floats:
     """Weights of all entries of co-count rows, float64 [rows.nnz].
 
-    rows: CSR of packed counts [R × n]; row_users, row_sums: G_ii and R_i of the rows [R]; users, sums: of all items [n].
+    rows: CSR of packed counts [R × n]; row_users, row_sums: G_ii and R_i of the rows [R]; users, sums: of all items
+    [n].
     """
     g, c = unpack_counts(rows.data)
     lengths = np.diff(rows.indptr)

@@ -37,7 +37,7 @@ class World:
 
     def scores(self, selected: Selected, source: str) -> dict[str, float]:
         row = selected.scores[SOURCES.index(source)]
-        return {self.items.ids[item]: float(score) for item, score in zip(selected.items, row) if score}
+        return {self.items.ids[item]: float(score) for item, score in zip(selected.items, row, strict=True) if score}
 
     def one(self, recent: tuple[str, ...], hidden: tuple[str, ...] = (), **more: object) -> Selected:
         wanted = Wanted(self.numbers(*recent), self.numbers(*recent, *hidden), **more)  # type: ignore[arg-type]
@@ -48,7 +48,7 @@ def test_item_cf_weighs_the_newest_item_most_and_names_who_spoke_for_a_candidate
     world = World()
     selected = world.one(("b", "c"))
     assert world.scores(selected, "item_cf") == pytest.approx({"a": 0.9 + 0.25, "d": 0.4, "e": 0.15})
-    because = {world.items.ids[item]: int(place) for item, place in zip(selected.items, selected.because)}
+    because = {world.items.ids[item]: int(place) for item, place in zip(selected.items, selected.because, strict=True)}
     assert because == {"a": 0, "d": 0, "e": 1, "f": -1}
 
 
@@ -117,7 +117,7 @@ def test_item_cf_sums_equal_a_dense_product(recent: list[list[int]], power: floa
         for other, weight in near.items():
             dense[world.items.number(item), world.items.number(other)] = weight
     sums = item_cf_sums(world.table, [np.array(items, np.int64) for items in recent], power).toarray()
-    for row, items in zip(sums, recent):
+    for row, items in zip(sums, recent, strict=True):
         expected = sum((dense[item] * (place + 1) ** -power for place, item in enumerate(items)), np.zeros(6))
         np.testing.assert_allclose(row[:6], expected, rtol=1e-5, atol=1e-6)
 

@@ -66,7 +66,9 @@ def test_changes_of_batches_add_up_to_the_pairs_of_the_histories(
     total = np.zeros((ITEMS, ITEMS), np.int64)
     of_item = np.zeros(ITEMS, np.int64)
     for begin in range(0, 25, batch):
-        changes = [fold(history, seen[begin : begin + batch], size) for history, seen in zip(histories, events)]
+        changes = [
+            fold(history, seen[begin : begin + batch], size) for history, seen in zip(histories, events, strict=True)
+        ]
         pairs, change = pair_changes(lay_out(changes, window), ITEMS, window)
         total += pairs.toarray()
         of_item += change

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     http_port: int = Field(0, ge=0, le=65_535, description="Port for health and metrics; 0: none served.")
     max_batch_records: int = Field(20_000, ge=1, description="Most records taken in one fetch.")
     dead_letters_in_row: int = Field(1_000, ge=1, description="So many bad records in a row stop the worker.")
+    accept_lost_records: bool = Field(False, description="Go on although records were deleted before being absorbed.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     # --- profiles

@@ -1,0 +1,14 @@
+"""Faust, safe and fast: one batch and one transaction for each fetch, exactly once.
+
+| file             | what it is for                                                            |
+|------------------|---------------------------------------------------------------------------|
+| `worker.py`      | starts a worker, runs its agent, ends the process                         |
+| `engine.py`      | what is different from plain Faust                                        |
+| `positions.py`   | which fetched records are to be absorbed                                  |
+| `batch.py`, `gather.py`, `transaction.py`, `agent.py` | what an agent sees                   |
+| `table.py`, `store.py`, `restore.py` | rows on disk, following the changelog                 |
+| `crashes.py`     | a batch that keeps ending the process is taken record by record           |
+| `view.py`        | read-only copies of compacted topics                                      |
+| `clients.py`     | options of every Kafka client                                             |
+| `dead_letters.py`, `metrics.py`, `health.py` | what operators look at                        |
+"""

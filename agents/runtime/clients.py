@@ -1,0 +1,77 @@
+"""Options of every librdkafka client, in one place."""
+
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from agents.settings import Settings
+
+SOCKET_TIMEOUT_MS = 6_000
+"""A blocking call must come back before SIGTERM's ten seconds are over."""
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    """What all clients share; security options belong here."""
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": f"profilestream-{settings.instance}",
+        "socket.timeout.ms": SOCKET_TIMEOUT_MS,
+        "log_level": 4,
+        "reconnect.backoff.max.ms": 1_000,
+    }
+
+
+def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
+    """A producer for exactly-once work; `init_transactions` fences earlier holders of the id."""
+    return Producer(
+        {
+            **_common(settings),
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": settings.transaction_timeout_ms,
+            # A transaction that begins right after another one's end is told to retry: soon, not after 100 ms.
+            "retry.backoff.ms": 2,
+            "retry.backoff.max.ms": 20,
+            "linger.ms": 1,
+            "batch.size": 1_000_000,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 512 * 1024,
+            # The partition is always explicit; this is for tools that leave it out.
+            "partitioner": "murmur2_random",
+        }
+    )
+
+
+def plain_producer(settings: Settings, **options: Any) -> Producer:
+    """A producer for tools: idempotent, Java's partitioner."""
+    return Producer(
+        {
+            **_common(settings),
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            **options,
+        }
+    )
+
+
+def committed_consumer(settings: Settings, group: str, **options: Any) -> Consumer:
+    """A consumer that sees committed records only and never commits by itself."""
+    return Consumer(
+        {
+            **_common(settings),
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "session.timeout.ms": settings.session_timeout_ms,
+            "heartbeat.interval.ms": max(settings.session_timeout_ms // 4, 500),
+            **options,
+        }
+    )
+
+
+def admin_client(settings: Settings) -> AdminClient:
+    """A client for topics and offsets."""
+    return AdminClient(_common(settings))

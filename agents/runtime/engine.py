@@ -1,0 +1,251 @@
+"""What is different from plain Faust. Numbers are issues of faust-streaming/faust.
+
+* A fetch is one message: its value is the fetch itself (Faust spends 60 to 200 µs on each message).
+* Partitions are restored by `restore.py` before the flow resumes; Faust has no tables, no standbys, no changelogs to read
+  (its recovery skips records that it cannot decode, and waits for ever on a log that ends in a marker: #176, #651).
+* Nothing is acknowledged and nothing is committed by Faust (#606, #316): offsets go into the transaction.
+* Only committed records are read (Faust does so in its own exactly-once mode only, which loses records: #323, #136).
+* Nothing that was queued is thrown away when the flow resumes; `positions.py` decides what counts.
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from faust.tables import TableManager
+from faust.tables.recovery import Recovery
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from agents.runtime.batch import Runs
+from agents.runtime.positions import Positions
+from agents.settings import Settings
+
+FETCH_WAIT_MS = 500
+FETCH_BYTES = 4 * 1024 * 1024
+PREFETCH_BACKOFF_S = 0.002
+"""aiokafka waits 0.1 s before it fetches again for a partition whose records are not yet taken, and has no option."""
+POLL_INTERVAL_S = 3_600.0
+"""A long restore must not cost the membership; liveness has its own check."""
+
+Restore = Callable[[frozenset[int]], dict[TP, int]]
+
+
+class Fetch(NamedTuple):
+    """The value of the one message that a fetch is."""
+
+    epoch: int
+    runs: Runs
+
+
+class _Folded(NamedTuple):
+    """A fetch in the shape of an aiokafka record."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    headers: Any
+    key: None
+    value: Fetch
+    checksum: None
+    serialized_key_size: int
+    serialized_value_size: int
+
+
+class _PassThrough(faust.Schema):
+    """Hands the fetch to the agent as it is: what cannot be decoded is the agent's to decide."""
+
+    def loads_key(self, app: Any, message: Any, **options: Any) -> Any:
+        return None
+
+    def loads_value(self, app: Any, message: Any, **options: Any) -> Any:
+        return message.value
+
+
+def _scheduler(positions: Positions) -> type:
+    class BatchScheduler:
+        """Faust's order of delivery: all at once."""
+
+        def iterate(self, records: dict[TP, list[Any]]) -> Iterator[tuple[TP, _Folded]]:
+            if records:
+                tp, run = next(iter(records.items()))
+                last, fetch = run[-1], Fetch(positions.epoch, dict(records))
+                yield (
+                    tp,
+                    _Folded(
+                        last.topic, last.partition, last.offset + 1, last.timestamp, 0, (), None, fetch, None, 0, 0
+                    ),
+                )
+
+    return BatchScheduler
+
+
+class _CommittedThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer with options that it does not offer."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        # Range puts the same partitions of all source topics on one worker: a user's records stay together.
+        consumer._partition_assignment_strategy = (RangePartitionAssignor,)
+        return consumer
+
+
+class _CommittedConsumer(driver.Consumer):
+    def _new_consumer_thread(self) -> _CommittedThread:
+        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit(self, offsets: Any) -> bool:
+        return True  # offsets are in the transaction; Faust's own would set them back
+
+
+class _CommittedTransport(driver.Transport):
+    Consumer = _CommittedConsumer
+
+
+class Engine:
+    """One Faust app: delivers fetches to `on_fetch`, restores through `restore`, reports errors to `fail`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        app_id: str,
+        sources: tuple[str, ...],
+        positions: Positions,
+        restore: Restore,
+        on_fetch: Callable[[Fetch], None],
+        on_assigned: Callable[[frozenset[int]], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._settings, self._app_id = settings, app_id
+        _fetch_without_backoff()
+
+        class OwnRecovery(Recovery):
+            """Restores, then lets the flow resume. It runs once for each rebalance."""
+
+            def on_partitions_revoked(self, revoked: set[TP]) -> None:
+                positions.lose_all()
+                super().on_partitions_revoked(revoked)
+
+            async def on_rebalance(self, assigned: Any, revoked: Any, newly: Any, generation_id: int = 0) -> None:
+                positions.lose_all()
+                await super().on_rebalance(assigned, revoked, newly, generation_id)
+
+            async def _resume_streams(self, generation_id: int = 0) -> None:
+                epoch = positions.epoch
+                try:
+                    assigned = frozenset(tp.partition for tp in self.app.consumer.assignment() if tp.topic in sources)
+                    starts = await asyncio.to_thread(restore, assigned)
+                    if positions.epoch != epoch or self.app.consumer_generation_id != generation_id:
+                        return  # another rebalance began meanwhile; it restores again
+                    on_assigned(assigned)
+                    positions.own(starts)
+                except Exception as exc:
+                    fail(exc)
+                    return
+                await super()._resume_streams(generation_id)
+
+        class OwnTables(TableManager):
+            @property
+            def recovery(self) -> Recovery:
+                if self._recovery is None:
+                    self._recovery = OwnRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+                return self._recovery
+
+        class OwnApp(faust.App):
+            def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:
+                # Faust empties the queues after its seek: a fetch made in between would be lost.
+                return super().FlowControlQueue(maxsize=maxsize, clear_on_resume=False)
+
+            async def crash(self, reason: BaseException) -> None:
+                fail(reason)
+
+        session_s = settings.session_timeout_ms / 1000
+        self.app = OwnApp(
+            app_id,
+            broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+            store="memory://",
+            datadir=str(settings.data_dir / f"{app_id}-{settings.instance}" / "faust"),
+            topic_partitions=settings.user_partitions,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            web_enabled=False,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=1,  # while the agent works, records wait at the broker and come as one batch
+            table_standby_replicas=0,
+            stream_recovery_delay=0.0,
+            ConsumerScheduler=_scheduler(positions),
+            TableManager=OwnTables,
+            broker_commit_interval=3_600.0,
+            broker_commit_every=1_000_000_000,
+            broker_max_poll_records=settings.max_batch_records,
+            broker_max_poll_interval=POLL_INTERVAL_S,
+            broker_session_timeout=session_s,
+            broker_heartbeat_interval=session_s / 4,
+            broker_rebalance_timeout=max(session_s, 30.0),
+            broker_request_timeout=max(session_s + 5, 40.0),
+            consumer_max_fetch_size=FETCH_BYTES,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=settings.instance,
+        )
+        self.app.transport = _CommittedTransport(self.app.conf.broker_consumer, self.app)
+        channel = self.app.topic(*sources, schema=_PassThrough(), acks=False)
+
+        @self.app.agent(channel, name=f"{app_id}-batches")  # type: ignore[untyped-decorator]
+        async def deliver(stream: Any) -> None:
+            # `events` ends neither on what cannot be decoded (as `take` does) nor on an error: `fail` ends the process,
+            # since Faust would start the agent anew, acknowledge the batch and go on without it.
+            try:
+                async for event in stream.events():
+                    on_fetch(event.value)
+            except Exception as exc:
+                fail(exc)
+
+    def reading(self) -> dict[TP, int]:
+        """Where reading stands in each assigned partition, transaction markers passed."""
+        consumer = self.app.consumer._thread._consumer if self.app.consumer._thread is not None else None
+        subscription = consumer._subscription.subscription if consumer is not None else None
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None:
+            return {}
+        states = {TP(tp.topic, tp.partition): assignment.state_value(tp) for tp in assignment.tps}
+        return {tp: state.position for tp, state in states.items() if state is not None and state.has_valid_position}
+
+    def group_metadata(self) -> bytes:
+        """What `send_offsets_to_transaction` wants: librdkafka's layout of the membership that aiokafka holds."""
+        coordinator = self.app.consumer._thread._consumer._coordinator
+        return pack_group_metadata(self._app_id, coordinator.generation, coordinator.member_id, self._settings.instance)
+
+
+def pack_group_metadata(group: str, generation: int, member: str, instance: str) -> bytes:
+    """librdkafka's serialised consumer group metadata, version 2."""
+    return (
+        b"CGMDv2:"
+        + struct.pack("<i", generation)
+        + group.encode()
+        + b"\0"
+        + member.encode()
+        + b"\0"
+        + (b"\0" + instance.encode() + b"\0" if instance else b"\1")
+    )
+
+
+def _fetch_without_backoff() -> None:
+    """Make aiokafka's fetchers fetch again at once."""
+    original = Fetcher.__init__
+    if getattr(original, "without_backoff", False):
+        return
+
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **{**options, "prefetch_backoff": PREFETCH_BACKOFF_S})
+
+    init.without_backoff = True  # type: ignore[attr-defined]
+    Fetcher.__init__ = init

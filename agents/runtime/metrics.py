@@ -1,0 +1,96 @@
+"""Metrics of a worker, for Prometheus. Names, kinds and meanings are `METRICS`; the README's table is made from it."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Name = Literal[
+    "records_absorbed_total",
+    "batch_records",
+    "batch_seconds",
+    "commit_seconds",
+    "rows_written_total",
+    "row_bytes_total",
+    "sent_total",
+    "sent_bytes_total",
+    "dead_letters_total",
+    "forwarded_total",
+    "restored_rows_total",
+    "restore_seconds",
+    "view_records_total",
+    "view_bad_records_total",
+    "rebalances_total",
+    "lists_total",
+    "expired_total",
+    "score_seconds",
+]
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What one metric is."""
+
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_COUNTS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
+
+METRICS: dict[Name, Metric] = {
+    "records_absorbed_total": Metric("counter", "Source records absorbed, by topic.", ("topic",)),
+    "batch_records": Metric("histogram", "Records in a batch.", (), _COUNTS),
+    "batch_seconds": Metric("histogram", "Seconds from the begin of a transaction to its end.", (), _SECONDS),
+    "commit_seconds": Metric("histogram", "Seconds that the broker took to commit a transaction.", (), _SECONDS),
+    "rows_written_total": Metric("counter", "Table rows written."),
+    "row_bytes_total": Metric("counter", "Bytes of table rows written, before compression."),
+    "sent_total": Metric("counter", "Records sent, by topic.", ("topic",)),
+    "sent_bytes_total": Metric("counter", "Bytes of records sent, by topic, before compression.", ("topic",)),
+    "dead_letters_total": Metric("counter", "Bad records, by topic and reason.", ("topic", "reason")),
+    "forwarded_total": Metric("counter", "Records sent on to the partition they belong to, by topic.", ("topic",)),
+    "restored_rows_total": Metric("counter", "Changelog records read to restore the table."),
+    "restore_seconds": Metric("histogram", "Seconds that a restore took.", (), (*_SECONDS, 30.0, 120.0, 600.0)),
+    "view_records_total": Metric("counter", "Records read into a view, by topic.", ("topic",)),
+    "view_bad_records_total": Metric("counter", "Records that a view skipped because they are bad.", ("topic",)),
+    "rebalances_total": Metric("counter", "Rebalances of the consumer group that this worker took part in."),
+    "lists_total": Metric(
+        "counter", "Ranked lists sent, by whether a part of the scoring was left out.", ("degraded",)
+    ),
+    "expired_total": Metric("counter", "Requests whose deadline passed before they had a list."),
+    "score_seconds": Metric("histogram", "Seconds to rank a batch of lists.", (), _SECONDS),
+}
+
+
+class Metrics:
+    """The metrics of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._made: dict[str, Counter | Gauge | Histogram] = {}
+        for name in get_args(Name):
+            metric = METRICS[name]
+            full = f"profilestream_{name}"
+            if metric.kind == "histogram":
+                self._made[name] = Histogram(
+                    full, metric.meaning, metric.labels, buckets=metric.buckets, registry=self.registry
+                )
+            elif metric.kind == "counter":
+                self._made[name] = Counter(full, metric.meaning, metric.labels, registry=self.registry)
+            else:
+                self._made[name] = Gauge(full, metric.meaning, metric.labels, registry=self.registry)
+
+    def add(self, name: Name, amount: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        metric = self._made[name]
+        assert isinstance(metric, Counter)
+        (metric.labels(**labels) if labels else metric).inc(amount)
+
+    def observe(self, name: Name, value: float) -> None:
+        """Put a value into a histogram."""
+        metric = self._made[name]
+        assert isinstance(metric, Histogram)
+        metric.observe(value)

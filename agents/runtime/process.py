@@ -1,0 +1,100 @@
+"""The process of a worker: its data folder, its signals, its end."""
+
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from agents.errors import ProfilestreamError, SetupError
+from agents.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ENDING_TIMEOUT_S = 8.0
+"""SIGTERM ends a worker within ten seconds, whatever it waits for. State is exact all the same: an open transaction is
+aborted by the next start."""
+_NOISY = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log to standard error; of the engine only warnings."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING if settings.log_level != "debug" else logging.DEBUG)
+
+
+class DataFolder:
+    """The folder of one worker's local state, locked against a second process."""
+
+    def __init__(self, settings: Settings, app_id: str) -> None:
+        self.path = settings.data_dir / f"{app_id}-{settings.instance}"
+        self._lock: IO[str] | None = None
+
+    def claim(self) -> Path:
+        """Make and lock the folder. Raises `SetupError` if it is not writable or another worker has it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("w")
+        except OSError as exc:
+            raise SetupError(
+                f"cannot write to {self.path}: {exc.strerror}\n  Set PROFILESTREAM_DATA_DIR to a writable folder."
+            ) from exc
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            self._lock.close()
+            raise SetupError(
+                f"another worker uses {self.path}\n  "
+                "Give each worker its own PROFILESTREAM_INSTANCE (or PROFILESTREAM_DATA_DIR)."
+            ) from exc
+        return self.path
+
+
+class Ending:
+    """How this process ends: once, by a signal or an error, with one exit code."""
+
+    def __init__(self) -> None:
+        self.requested = threading.Event()
+        """A signal asked for the end."""
+        self._on_request: Callable[[], None] = lambda: None
+        # Blocked in every thread, so that a thread waits for them even while the main one is inside a library call.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        threading.Thread(target=self._wait, name="signals", daemon=True).start()
+
+    def on_request(self, stop: Callable[[], None]) -> None:
+        """Call this, from another thread, when a signal asks for the end; at once if one did already."""
+        self._on_request = stop
+        if self.requested.is_set():
+            stop()
+
+    def _wait(self) -> None:
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        self.requested.set()
+        watchdog = threading.Timer(ENDING_TIMEOUT_S, os._exit, (0,))
+        watchdog.daemon = True
+        watchdog.start()
+        self._on_request()
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Log why the process ends; the exit code to end it with."""
+    if isinstance(error, ProfilestreamError):
+        log.error("%s", error)
+        return error.exit_code
+    log.error("unexpected error\n%s", "".join(traceback.format_exception(error)))
+    return 1
+
+
+def leave(code: int) -> None:
+    """End the process now: no library's threads or exit handlers may hold it up."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)

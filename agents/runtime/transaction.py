@@ -1,0 +1,125 @@
+"""What an agent may do with one batch: read and write rows, send records. Everything happens, or nothing does."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from faust.types import TP
+
+from agents.errors import FencedError, RecordError
+from agents.runtime.batch import Record
+from agents.runtime.dead_letters import dead_letter
+from agents.runtime.metrics import Metrics
+from agents.runtime.table import Table
+
+FORWARDED_HEADER = "forwarded"
+COMMIT_TIMEOUT_S = 8.0
+"""A commit that takes longer has an unknown outcome; shorter than the ten seconds in which SIGTERM must end a worker."""
+
+
+class Transaction:
+    """One transaction of the worker's producer; made by the runtime for each batch."""
+
+    def __init__(
+        self, producer: Producer, table: Table, dead_letters: tuple[str, int], metrics: Metrics, now_ms: int
+    ) -> None:
+        self.now_ms = now_ms
+        self.bad = 0
+        """Records sent to the dead letters."""
+        self._producer, self._table, self._metrics = producer, table, metrics
+        self._dead_letters = dead_letters
+        self._rows: dict[int, dict[bytes, bytes | None]] = {}
+        self._sent: Counter[str] = Counter()
+        self._sent_bytes: Counter[str] = Counter()
+        producer.begin_transaction()
+
+    def read(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Many rows of the table, as this transaction sees them; None where there is no row."""
+        found = self._table.read(partition, keys)
+        written = self._rows.get(partition)
+        if written:
+            found = [written.get(key, value) for key, value in zip(keys, found, strict=True)]
+        return found
+
+    def write(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Write a row; None deletes it. The last write of a key counts."""
+        self._rows.setdefault(partition, {})[key] = value
+
+    def send(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]] | None = None,
+        timestamp_ms: int = 0,
+    ) -> None:
+        """Send a record to an explicit partition. `timestamp_ms` 0: now."""
+        self._produce(topic, partition, key, value, headers=headers, timestamp=timestamp_ms)
+        self._sent[topic] += 1
+        self._sent_bytes[topic] += len(value or b"")
+
+    def forward(self, record: Record, partition: int) -> None:
+        """Send a record on to the partition of its topic where it belongs."""
+        headers = [*record.headers, (FORWARDED_HEADER, f"{record.partition}-{record.offset}".encode())]
+        self.send(record.topic, partition, record.key, record.value, headers, record.timestamp)
+        self._metrics.add("forwarded_total", topic=record.topic)
+
+    def dead_letter(self, record: Record, error: RecordError, traceback: str = "") -> None:
+        """Put a bad record aside, with its reason."""
+        topic, partitions = self._dead_letters
+        letter = dead_letter(record, error, self.now_ms, traceback)
+        self.send(topic, record.partition % partitions, letter.key, letter.value, letter.headers)
+        self._metrics.add("dead_letters_total", topic=record.topic, reason=error.reason)
+        self.bad += 1
+
+    def commit(self, offsets: Mapping[TP, int], group_metadata: Any) -> None:
+        """Commit rows, records and source offsets together; then write the rows to the local store.
+
+        Raises `FencedError` if this worker is no longer the owner, or if the outcome is not known: the process must end.
+        """
+        last: dict[int, int] = {}
+
+        def delivered(error: Any, message: Any) -> None:
+            if error is None:
+                last[message.partition()] = message.offset()
+
+        for partition, rows in self._rows.items():
+            final = len(rows) - 1
+            for place, (key, value) in enumerate(rows.items()):
+                callback = {"on_delivery": delivered} if place == final else {}
+                self._produce(self._table.changelog, partition, key, value, **callback)
+        began = time.perf_counter()
+        try:
+            positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
+            self._producer.send_offsets_to_transaction(positions, group_metadata, COMMIT_TIMEOUT_S)
+            self._producer.commit_transaction(COMMIT_TIMEOUT_S)
+        except KafkaException as exc:
+            raise FencedError(f"the transaction was not committed: {exc.args[0].str()}") from exc
+        self._metrics.observe("commit_seconds", time.perf_counter() - began)
+        for partition, rows in self._rows.items():
+            if rows:
+                self._table.write(partition, rows, last[partition], self.now_ms)
+        self._count()
+
+    def abort(self) -> None:
+        """Undo what was sent."""
+        self._producer.abort_transaction(COMMIT_TIMEOUT_S)
+
+    def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, **options: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition, **options)
+                return
+            except BufferError:  # the queue is full: wait until some of it is sent
+                self._producer.poll(0.1)
+
+    def _count(self) -> None:
+        rows = [value for of_partition in self._rows.values() for value in of_partition.values()]
+        self._metrics.add("rows_written_total", len(rows))
+        self._metrics.add("row_bytes_total", sum(len(value) for value in rows if value is not None))
+        for topic, count in self._sent.items():
+            self._metrics.add("sent_total", count, topic=topic)
+            self._metrics.add("sent_bytes_total", self._sent_bytes[topic], topic=topic)

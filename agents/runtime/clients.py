@@ -17,7 +17,7 @@ def _common(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": f"profilestream-{settings.instance}",
         "socket.timeout.ms": SOCKET_TIMEOUT_MS,
-        "log_level": 4,
+        "log_level": 2,  # what fails is raised or returned; a line for each try to reconnect would bury it
         "reconnect.backoff.max.ms": 1_000,
     }
 

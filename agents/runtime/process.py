@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 ENDING_TIMEOUT_S = 8.0
 """SIGTERM ends a worker within ten seconds, whatever it waits for. State is exact all the same: an open transaction is
 aborted by the next start."""
-_NOISY = ("faust", "mode", "aiokafka", "kafka", "asyncio")
+_NOISY = ("faust", "mode", "aiokafka", "kafka", "asyncio", "agents.runtime.engine")
 
 
 def set_up_logging(settings: Settings) -> None:

@@ -95,8 +95,9 @@ class Restorer:
         """Id of the changelog topic; empty where the broker does not tell."""
         if self._settings.embedded:
             return ""
-        future = admin_client(self._settings).describe_topics(TopicCollection([self._table.changelog]))
+        admin = admin_client(self._settings)
         try:
+            future = admin.describe_topics(TopicCollection([self._table.changelog]))
             return str(future[self._table.changelog].result(STABLE_TIMEOUT_S).topic_id)
         except KafkaException as exc:
             raise BrokerError(f"cannot describe {self._table.changelog}: {exc.args[0].str()}") from exc

@@ -98,13 +98,19 @@ class Worker:
             self._fail,
         )
         self._health.reasons = ("partitions",)
-        await self._engine.app.start()
+        starting = asyncio.ensure_future(self._engine.app.start())
+        starting.add_done_callback(self._started)
         LagWatch(settings, self._health, self._engine.reading).start()
         while not self._stop.is_set():
             await self._round()
         if self._failed is not None:
             raise self._failed
         self._table.close()
+
+    def _started(self, starting: asyncio.Future[None]) -> None:
+        error = None if starting.cancelled() else starting.exception()
+        if error is not None:
+            self._fail(error)
 
     async def _views_caught_up(self) -> None:
         """Wait for the views, taking over what they read: they may hold more than fits between two looks."""

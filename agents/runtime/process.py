@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -65,8 +66,14 @@ class Ending:
         self.requested = threading.Event()
         """A signal asked for the end."""
         self._on_request: Callable[[], None] = lambda: None
-        # Blocked in every thread, so that a thread waits for them even while the main one is inside a library call.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        # Python's own handlers run in the main thread only, and not while that is inside a library call. The wake-up
+        # socket is written to at once, whichever thread is hit; a thread of ours reads it.
+        self._woken, waker = socket.socketpair()
+        waker.setblocking(False)
+        self._waker = waker
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         threading.Thread(target=self._wait, name="signals", daemon=True).start()
 
     def on_request(self, stop: Callable[[], None]) -> None:
@@ -76,7 +83,8 @@ class Ending:
             stop()
 
     def _wait(self) -> None:
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        while not set(self._woken.recv(16)) & {signal.SIGTERM, signal.SIGINT}:
+            continue
         self.requested.set()
         watchdog = threading.Timer(ENDING_TIMEOUT_S, os._exit, (0,))
         watchdog.daemon = True

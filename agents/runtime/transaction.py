@@ -23,7 +23,7 @@ class Transaction:
     """One transaction of the worker's producer; made by the runtime for each batch."""
 
     def __init__(
-        self, producer: Producer, table: Table, dead_letters: tuple[str, int], metrics: Metrics, now_ms: int
+        self, producer: Producer, table: Table | None, dead_letters: tuple[str, int], metrics: Metrics, now_ms: int
     ) -> None:
         self.now_ms = now_ms
         self.bad = 0
@@ -37,6 +37,7 @@ class Transaction:
 
     def read(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """Many rows of the table, as this transaction sees them; None where there is no row."""
+        assert self._table is not None
         found = self._table.read(partition, keys)
         written = self._rows.get(partition)
         if written:
@@ -86,11 +87,13 @@ class Transaction:
             if error is None:
                 last[message.partition()] = message.offset()
 
+        table = self._table
         for partition, rows in self._rows.items():
+            assert table is not None
             final = len(rows) - 1
             for place, (key, value) in enumerate(rows.items()):
                 callback = {"on_delivery": delivered} if place == final else {}
-                self._produce(self._table.changelog, partition, key, value, **callback)
+                self._produce(table.changelog, partition, key, value, **callback)
         began = time.perf_counter()
         try:
             positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
@@ -100,8 +103,8 @@ class Transaction:
             raise FencedError(f"the transaction was not committed: {exc.args[0].str()}") from exc
         self._metrics.observe("commit_seconds", time.perf_counter() - began)
         for partition, rows in self._rows.items():
-            if rows:
-                self._table.write(partition, rows, last[partition], self.now_ms)
+            if rows and table is not None:
+                table.write(partition, rows, last[partition], self.now_ms)
         self._count()
 
     def abort(self) -> None:

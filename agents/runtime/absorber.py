@@ -1,0 +1,102 @@
+"""One batch, one transaction: what every worker does around its own work."""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer
+from faust.types import TP
+
+from agents.errors import AgentError, BrokerError, ProfilestreamError, RecordError
+from agents.runtime.batch import Batch
+from agents.runtime.clients import transactional_producer
+from agents.runtime.crashes import CrashRecord
+from agents.runtime.dead_letters import RowOfBadRecords
+from agents.runtime.metrics import Metrics
+from agents.runtime.table import Table
+from agents.runtime.transaction import Transaction
+from agents.settings import Settings
+from agents.topics import build_topics
+
+INIT_TIMEOUT_S = 25.0
+
+Work = Callable[[Batch, Transaction], None]
+
+
+def start_producer(settings: Settings, group: str) -> Producer:
+    """The worker's transactional producer; aborts what an earlier life left open. Raises `BrokerError`."""
+    producer = transactional_producer(settings, f"{group}-{settings.instance}")
+    try:
+        producer.init_transactions(INIT_TIMEOUT_S)
+    except KafkaException as exc:
+        raise BrokerError(f"cannot begin transactions at {settings.bootstrap_servers}: {exc.args[0].str()}") from exc
+    return producer
+
+
+class Absorber:
+    """Runs `work` on batches, each in a transaction with its offsets."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        producer: Producer,
+        table: Table | None,
+        crashes: CrashRecord,
+        metrics: Metrics,
+        work: Work,
+        group_metadata: Callable[[], Any],
+    ) -> None:
+        self._name, self._producer, self._table = name, producer, table
+        self._crashes, self._metrics, self._work = crashes, metrics, work
+        self._group_metadata = group_metadata
+        letters = build_topics(settings).dead_letters
+        self._letters = (letters.name, letters.partitions)
+        self._bad = RowOfBadRecords(settings.dead_letters_in_row)
+        self._bad_limit = settings.dead_letters_in_row
+
+    def absorb(self, batch: Batch, offsets: Mapping[TP, int] | None = None) -> None:
+        """Absorb a batch; `offsets` are committed with an empty one, which is what fences a worker that lost them.
+
+        Raises `AgentError` if the work failed, `FencedError` if this worker is not the owner any more.
+        """
+        for part in self._crashes.parts(batch):
+            self._absorb_part(part, part.ends() or offsets or {})
+
+    def _absorb_part(self, batch: Batch, offsets: Mapping[TP, int]) -> None:
+        began = time.perf_counter()
+        transaction = Transaction(
+            self._producer, self._table, self._letters, self._metrics, time.time_ns() // 1_000_000
+        )
+        try:
+            if not self._put_culprit_aside(batch, transaction):
+                self._work(batch, transaction)
+        except Exception as exc:
+            trace = traceback.format_exc()
+            self._crashes.failed(batch, trace)
+            where = ", ".join(f"{tp.topic}-{tp.partition} from {start}" for tp, start in batch.starts().items())
+            raise AgentError(f"the {self._name} agent failed on {len(batch)} records ({where})\n{trace}") from exc
+        transaction.commit(offsets, self._group_metadata())
+        self._crashes.absorbed(batch.ends())
+        for tp, records in batch.runs.items():
+            self._metrics.add("records_absorbed_total", len(records), topic=tp.topic)
+        self._metrics.observe("batch_records", len(batch))
+        self._metrics.observe("batch_seconds", time.perf_counter() - began)
+        if len(batch) and self._bad.add(transaction.bad, len(batch)):
+            raise ProfilestreamError(
+                f"{self._bad_limit} bad records in a row: a producer is broken.\n  "
+                f"See why in topic {self._letters[0]}; mend the producer, or raise PROFILESTREAM_DEAD_LETTERS_IN_ROW."
+            )
+
+    def _put_culprit_aside(self, batch: Batch, transaction: Transaction) -> bool:
+        """Dead-letter a record that ended the process by itself before."""
+        if not self._crashes.careful or len(batch) != 1:
+            return False
+        ((tp, (record,)),) = batch.runs.items()
+        trace = self._crashes.culprit(tp, record.offset)
+        if trace is None:
+            return False
+        reason = trace.strip().splitlines()[-1] if trace.strip() else "unknown"
+        transaction.dead_letter(record, RecordError("agent_failed", reason), trace)
+        return True

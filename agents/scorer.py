@@ -1,0 +1,179 @@
+"""The scorer worker: `candidates` → ranked lists with reasons → `recommendations`, exactly once."""
+
+import logging
+import time
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, KafkaException
+
+from agents.admin import check_topics
+from agents.errors import BrokerError, RecordError, SetupError
+from agents.packed import CANDIDATES, Candidates
+from agents.records import Item, Outcome, encode_json
+from agents.runtime.absorber import Absorber, start_producer
+from agents.runtime.batch import Batch
+from agents.runtime.clients import committed_consumer
+from agents.runtime.crashes import CrashRecord
+from agents.runtime.fetching import fetch
+from agents.runtime.health import Health, HealthServer
+from agents.runtime.metrics import Metrics
+from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
+from agents.runtime.transaction import Transaction
+from agents.runtime.view import View
+from agents.scoring.catalogue import Catalogue, read_entry
+from agents.scoring.lists import ListMaker, check_candidates, rank_config
+from agents.scoring.vector_store import VectorStore
+from agents.settings import Settings
+from agents.topics import app_id, build_topics
+from models.bert.contract import TextEncoder
+
+log = logging.getLogger(__name__)
+
+NAME = "scorer"
+IDLE_WAIT_S = 0.05
+"""How long candidates are waited for before other work is looked at."""
+VIEW_WAIT_S = 0.05
+
+
+class Scorer:
+    """One scorer: makes the lists of each batch of candidates."""
+
+    def __init__(self, settings: Settings, encoder: TextEncoder | None, store: VectorStore | None, metrics: Metrics):
+        self._topics, self._metrics = build_topics(settings), metrics
+        self.catalogue = Catalogue(encoder, store)
+        self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder)
+
+    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+        """Send one list for each candidates record; one that comes too late becomes an outcome."""
+        began = time.perf_counter()
+        wanted = list(self._in_time(batch, transaction))
+        lists = self._maker.make([candidates for _, candidates in wanted], transaction.now_ms / 1000)
+        for (partition, candidates), recommendation in zip(wanted, lists, strict=True):
+            key, value = candidates.user_id.encode(), encode_json(recommendation)
+            transaction.send(self._topics.recommendations.name, partition, key, value)
+            self._metrics.add("lists_total", degraded=str(recommendation.degraded).lower())
+        self._metrics.observe("score_seconds", time.perf_counter() - began)
+
+    def _in_time(self, batch: Batch, transaction: Transaction) -> Iterator[tuple[int, Candidates]]:
+        for partition, records in batch.of(self._topics.candidates.name):
+            for record in records:
+                try:
+                    candidates = CANDIDATES.read(record.value or b"")
+                    check_candidates(candidates)
+                except RecordError as exc:
+                    transaction.dead_letter(record, exc)
+                    continue
+                if candidates.deadline_ms and transaction.now_ms > candidates.deadline_ms:
+                    outcome = _expired(candidates, transaction.now_ms)
+                    transaction.send(self._topics.outcomes.name, partition, candidates.user_id.encode(), outcome)
+                    self._metrics.add("expired_total")
+                    continue
+                yield partition, candidates
+
+
+def _expired(candidates: Candidates, now_ms: int) -> bytes:
+    return encode_json(
+        Outcome(
+            user_id=candidates.user_id,
+            recommendation_id=candidates.recommendation_id,
+            outcome="expired",
+            timestamp=now_ms / 1000,
+            request_id=candidates.request_id,
+            variant=candidates.variant,
+        )
+    )
+
+
+def load_encoder(settings: Settings) -> TextEncoder | None:
+    """The encoder that the settings name; None: they name none. Raises `SetupError` if it cannot be loaded."""
+    if not settings.bert_model:
+        return None
+    try:
+        from models.bert.encoder import Encoder
+        from models.bert.folder import find_model
+    except ImportError as exc:
+        raise SetupError(
+            f"PROFILESTREAM_BERT_MODEL is set, but {exc.name} is not installed: pip install 'profilestream[scorer]', "
+            "or leave the setting empty to blend without BERT"
+        ) from exc
+    try:
+        return Encoder(find_model(settings.bert_model), settings.device)
+    except ValueError as exc:
+        raise SetupError(f"PROFILESTREAM_BERT_MODEL: {exc}") from exc
+
+
+def run(settings: Settings) -> int:
+    """Work until told to stop or an error. Does not return: the process ends with the exit code."""
+    set_up_logging(settings)
+    ending = Ending()
+    code = 0
+    try:
+        _work(settings, ending)
+    except Exception as exc:
+        code = exit_code_of(exc)
+    leave(code)
+    return code
+
+
+def _work(settings: Settings, ending: Ending) -> None:
+    topics, group = build_topics(settings), app_id(settings, NAME)
+    metrics, health = Metrics(), Health()
+    if settings.http_port:
+        HealthServer(settings, health, metrics)
+    folder = DataFolder(settings, group).claim()
+    needed = (topics.candidates, topics.items, topics.recommendations, topics.outcomes, topics.dead_letters)
+    check_topics(settings, [topic.name for topic in needed])
+    encoder = load_encoder(settings)
+    store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
+    scorer = Scorer(settings, encoder, store, metrics)
+    view: View[Item] = View(settings, topics.items, read_entry)
+    view.start(metrics)
+    producer = start_producer(settings, group)
+    health.reasons = ("view items",)
+    while not view.caught_up and not ending.requested.wait(VIEW_WAIT_S):
+        scorer.catalogue.update(view.drain())
+    scorer.catalogue.update(view.drain())
+    scorer.catalogue.embed_from_disk()
+    consumer = committed_consumer(
+        settings,
+        group,
+        **{"group.instance.id": settings.instance, "fetch.wait.max.ms": 50, "fetch.error.backoff.ms": 5},
+    )
+    consumer.subscribe([topics.candidates.name])
+    absorber = Absorber(
+        settings,
+        NAME,
+        producer,
+        None,
+        CrashRecord(folder / "crashes.json"),
+        metrics,
+        scorer.absorb,
+        consumer.consumer_group_metadata,
+    )
+    health.reasons = ()
+    log.info("scorer %s works, %s", settings.instance, encoder.version if encoder is not None else "without BERT")
+    _loop(settings, ending, consumer, absorber, scorer, view, health)
+
+
+def _loop(
+    settings: Settings,
+    ending: Ending,
+    consumer: Consumer,
+    absorber: Absorber,
+    scorer: Scorer,
+    view: View[Item],
+    health: Health,
+) -> None:
+    """Lists first; the catalogue's texts are embedded a slice at a time in between."""
+    while not ending.requested.is_set():
+        health.beat()
+        if view.error is not None:
+            raise view.error
+        scorer.catalogue.update(view.drain())
+        try:
+            batch = fetch(consumer, settings.scorer_batch, 0.0 if scorer.catalogue.waiting else IDLE_WAIT_S)
+        except KafkaException as exc:
+            raise BrokerError(f"cannot read candidates: {exc.args[0].str()}") from exc
+        if len(batch):
+            absorber.absorb(batch)
+        scorer.catalogue.embed_some()

@@ -28,7 +28,7 @@ def _known_partitions(settings: Settings, admin: AdminClient) -> dict[str, int]:
 
 
 def create_topics(settings: Settings) -> list[str]:
-    """Make the topics that are missing. Returns their names; raises `BrokerError`, or `SetupError` if one is refused."""
+    """Make the topics that are missing; returns their names. Raises `BrokerError`, or `SetupError` if one is refused."""
     admin = admin_client(settings)
     known = _known_partitions(settings, admin)
     missing = [topic for topic in build_topics(settings).all() if topic.name not in known]
@@ -66,8 +66,8 @@ def _config(settings: Settings, topic: Topic) -> dict[str, str]:
 def check_topics(settings: Settings, names: Sequence[str] | None = None) -> None:
     """Check that topics exist with the partitions and the clean-up that the settings want.
 
-    Raises `SetupError` naming every fault and its remedy, `BrokerError` if the broker is away. The embedded broker makes
-    topics when they are first asked for, and has its own number of partitions.
+    Raises `SetupError` naming every fault and its remedy, `BrokerError` if the broker is away. The embedded broker
+    makes topics when they are first asked for, and has its own number of partitions.
     """
     admin = admin_client(settings)
     topics = [topic for topic in build_topics(settings).all() if names is None or topic.name in names]

@@ -1,7 +1,7 @@
 """What is different from plain Faust. Numbers are issues of faust-streaming/faust.
 
 * A fetch is one message: its value is the fetch itself (Faust spends 60 to 200 µs on each message).
-* Partitions are restored by `restore.py` before the flow resumes; Faust has no tables, no standbys, no changelogs to read
+* Partitions are restored by `restore.py` before the flow resumes; Faust has no tables, standbys or changelogs to read
   (its recovery skips records that it cannot decode, and waits for ever on a log that ends in a marker: #176, #651).
 * Nothing is acknowledged and nothing is committed by Faust (#606, #316): offsets go into the transaction.
 * Only committed records are read (Faust does so in its own exactly-once mode only, which loses records: #323, #136).

@@ -1,0 +1,137 @@
+"""Processes under measurement, and what the broker knows: offsets, bytes on disk."""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from agents.local.kafka import LocalKafka
+from agents.runtime.clients import admin_client
+from agents.settings import Settings
+from agents.topics import Topic
+
+ROOT = Path(__file__).resolve().parent.parent
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+POLL_S = 0.1
+STOP_TIMEOUT_S = 15.0
+
+
+@dataclass
+class Measured:
+    """A process, its CPU seconds and its largest memory so far."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    cpu_s: float = 0.0
+    peak_mb: float = 0.0
+    _ended: bool = field(default=False)
+
+    def sample(self) -> None:
+        """Read the process's counters. Raises `RuntimeError` with the end of its log if it has ended."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.log.read_text()[-3000:]}")
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        self.cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                self.peak_mb = int(line.split()[1]) / 1024
+
+
+@contextmanager
+def running(name: str, command: Sequence[str], environment: dict[str, str], folder: Path) -> Iterator[Measured]:
+    """A process for as long as the context; ended with SIGTERM, then SIGKILL."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield Measured(name, process, log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def worker(kind: str) -> list[str]:
+    """The command line of a worker."""
+    return [sys.executable, "-m", "agents.cli", "worker", kind]
+
+
+@contextmanager
+def kafka(folder: Path, port: int) -> Iterator[LocalKafka]:
+    """A broker of our own for the run."""
+    broker = LocalKafka(folder, port, port + 1)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+class Offsets:
+    """Ends of topics and committed offsets of groups."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._admin: AdminClient = admin_client(settings)
+
+    def committed(self, group: str, topic: Topic) -> int:
+        """Records of a topic that a group has absorbed, transaction markers included; 0 before its first commit."""
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic.name, p) for p in range(topic.partitions)])
+        try:
+            found = self._admin.list_consumer_group_offsets([asked])[group].result()
+        except KafkaException:
+            return 0
+        return sum(max(position.offset, 0) for position in found.topic_partitions)
+
+
+def wait_until(done: Callable[[], bool], watched: Sequence[Measured], what: str, timeout_s: float = 300.0) -> float:
+    """Wait for a condition; returns the time it came true (perf_counter). Samples the watched processes."""
+    deadline = time.perf_counter() + timeout_s
+    while not done():
+        for process in watched:
+            process.sample()
+        if time.perf_counter() > deadline:
+            raise RuntimeError(f"{what} did not come within {timeout_s:.0f} s")
+        time.sleep(POLL_S)
+    now = time.perf_counter()
+    for process in watched:
+        process.sample()
+    return now
+
+
+def topic_bytes(broker: LocalKafka, topic: Topic) -> int:
+    """Bytes of a topic's log segments on disk, compressed as the producer sent them."""
+    segments = broker.directory.rglob(f"{topic.name}-*/*.log")
+    return sum(path.stat().st_size for path in segments)
+
+
+def machine() -> dict[str, Any]:
+    """Where and with what a result was measured."""
+    names = [
+        line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    packages = ("faust-streaming", "aiokafka", "confluent-kafka", "numpy", "scipy", "rocksdict", "msgspec")
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": names[0] if names else platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }

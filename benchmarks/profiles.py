@@ -1,0 +1,193 @@
+"""Throughput of the profiles and similarity workers, bytes on disk, and latency from event to candidates.
+
+    python -m benchmarks.profiles [--events N] [--peer faust-plain] [--out FILE]
+
+A broker of its own is started beside the workers; nothing else should run on the machine.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka.admin import NewTopic
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from agents.admin import create_topics
+from agents.local.kafka import LocalKafka
+from agents.runtime.clients import admin_client
+from agents.settings import Settings, read_settings
+from agents.topics import app_id, build_topics
+from benchmarks import latency, workload
+from benchmarks.harness import Offsets, kafka, machine, running, topic_bytes, wait_until, worker
+
+PEER_EVENTS = 40_000
+"""Plain Faust takes half a minute for so many."""
+LATENCY_RATE_PER_S = 1_000
+LATENCY_S = 15.0
+WARM_UP_S = 3.0
+RESULTS = Path(__file__).parent / "results" / "profiles.json"
+
+
+def _settings(broker: LocalKafka, folder: Path, prefix: str) -> tuple[Settings, dict[str, str]]:
+    """Settings of one part of the run, and the same as environment of its processes."""
+    environment = {
+        "PROFILESTREAM_BOOTSTRAP_SERVERS": broker.bootstrap,
+        "PROFILESTREAM_TOPIC_PREFIX": prefix,
+        "PROFILESTREAM_DATA_DIR": str(folder / prefix),
+    }
+    settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
+    create_topics(settings)
+    return settings, environment
+
+
+def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
+    """Events/s of the profiles worker alone; then of the similarity worker on what it wrote."""
+    settings, environment = _settings(broker, folder, "throughput-")
+    topics, offsets = build_topics(settings), Offsets(settings)
+    workload.produce(settings, count)
+    profiles_group, similarity_group = app_id(settings, "profiles"), app_id(settings, "similarity")
+
+    def absorbed() -> int:
+        return offsets.committed(profiles_group, topics.events)
+
+    with running("profiles", worker("profiles"), {**environment, "PROFILESTREAM_TRIGGER_TYPES": ""}, folder) as process:
+        began = wait_until(lambda: absorbed() > 0, [process], "the first batch")
+        first, cpu_before = absorbed(), process.cpu_s
+        ended = wait_until(lambda: absorbed() >= count, [process], "the last event")
+        profiles = {
+            "events": count,
+            "events_per_s": round((count - first) / (ended - began)),
+            "cpu_us_per_event": round((process.cpu_s - cpu_before) / (count - first) * 1e6, 1),
+            "peak_mb": round(process.peak_mb),
+            "changelog_bytes_per_event": round(topic_bytes(broker, topics.profiles_changelog) / count, 1),
+            "cooccurrence_bytes_per_event": round(topic_bytes(broker, topics.cooccurrence) / count, 1),
+        }
+    with running("similarity", worker("similarity"), environment, folder) as process:
+        ends = _ends(settings)
+        began = wait_until(
+            lambda: offsets.committed(similarity_group, topics.cooccurrence) > 0, [process], "the first gathering"
+        )
+        first, cpu_before = offsets.committed(similarity_group, topics.cooccurrence), process.cpu_s
+        ended = wait_until(
+            lambda: offsets.committed(similarity_group, topics.cooccurrence) >= ends, [process], "the last change"
+        )
+        share = 1 - first / ends
+        similarity = {
+            "events_per_s": round(count * share / (ended - began)),
+            "cpu_us_per_event": round((process.cpu_s - cpu_before) / (count * share) * 1e6, 1),
+            "peak_mb": round(process.peak_mb),
+            "changelog_bytes_per_event": round(topic_bytes(broker, topics.item_rows_changelog) / count, 1),
+            "neighbours_bytes_per_event": round(topic_bytes(broker, topics.neighbours) / count, 1),
+        }
+    return {"profiles": profiles, "similarity": similarity}
+
+
+def _ends(settings: Settings) -> int:
+    """Offset that a reader of all committed `cooccurrence` records stands at: after the last record of each partition."""
+    from confluent_kafka import TopicPartition
+
+    from agents.runtime.clients import committed_consumer
+
+    topic = build_topics(settings).cooccurrence
+    consumer = committed_consumer(settings, "ends", **{"enable.partition.eof": True})
+    total = 0
+    for partition in range(topic.partitions):
+        _, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition))
+        consumer.assign([TopicPartition(topic.name, partition, max(high - 3, 0))])
+        last = 0
+        while (message := consumer.poll(10.0)) is not None and message.error() is None:
+            last = message.offset() + 1
+        total += last
+    consumer.close()
+    return total
+
+
+def measure_latency(broker: LocalKafka, folder: Path) -> dict[str, Any]:
+    """Event to candidates with both workers running, neighbours and popularity present."""
+    settings, environment = _settings(broker, folder, "latency-")
+    topics, offsets = build_topics(settings), Offsets(settings)
+    history = 100_000
+    workload.produce(settings, history)
+    with (
+        running("similarity-latency", worker("similarity"), environment, folder) as similarity,
+        running(
+            "profiles-latency",
+            worker("profiles"),
+            {**environment, "PROFILESTREAM_TRIGGER_TYPES": "purchase"},
+            folder,
+        ) as profiles,
+    ):
+        both = [similarity, profiles]
+        wait_until(
+            lambda: offsets.committed(app_id(settings, "profiles"), topics.events) >= history, both, "the history"
+        )
+        latency.measure(settings, LATENCY_RATE_PER_S, WARM_UP_S)
+        return latency.measure(settings, LATENCY_RATE_PER_S, LATENCY_S)
+
+
+def faust_plain(broker: LocalKafka, folder: Path) -> dict[str, Any]:
+    """Events/s of the idiomatic Faust agent."""
+    settings, _ = _settings(broker, folder, "peer-")
+    topics, offsets = build_topics(settings), Offsets(settings)
+    admin_client(settings).create_topics([NewTopic("peer-out", 4, 1)])["peer-out"].result()
+    workload.produce(settings, PEER_EVENTS)
+    environment = {
+        "PEER_BROKER": broker.bootstrap,
+        "PEER_IN": topics.events.name,
+        "PEER_OUT": "peer-out",
+        "PEER_GROUP": "peer-faust",
+        "PEER_DIR": str(folder / "peer-data"),
+    }
+    command = [sys.executable, "-m", "benchmarks.peers.faust_plain", "worker", "-l", "warn"]
+    with running("faust-plain", command, environment, folder) as process:
+        began = wait_until(lambda: offsets.committed("peer-faust", topics.events) > 0, [process], "the first commit")
+        first, cpu_before = offsets.committed("peer-faust", topics.events), process.cpu_s
+        ended = wait_until(
+            lambda: offsets.committed("peer-faust", topics.events) >= PEER_EVENTS, [process], "the last event"
+        )
+    return {
+        "events": PEER_EVENTS,
+        "events_per_s": round((PEER_EVENTS - first) / (ended - began)),
+        "cpu_us_per_event": round((process.cpu_s - cpu_before) / (PEER_EVENTS - first) * 1e6, 1),
+        "peak_mb": round(process.peak_mb),
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a result as a table."""
+    table = RichTable("part", "figure", "value", title="profiles benchmark")
+    for part, figures in result.items():
+        for name, value in figures.items():
+            table.add_row(part, name, f"{value:,}" if isinstance(value, int) else str(value))
+    Console().print(table)
+
+
+def main() -> None:
+    """Run the benchmark, print it, write it to a file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=workload.LARGEST)
+    parser.add_argument("--peer", choices=["faust-plain"], help="measure this peer in the same run")
+    parser.add_argument("--port", type=int, default=19292)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        with kafka(folder / "kafka", arguments.port) as broker:
+            result = throughput(broker, folder, arguments.events)
+            result["latency event → candidates"] = measure_latency(broker, folder)
+            if arguments.peer:
+                result[arguments.peer] = faust_plain(broker, folder)
+                ratio = result["profiles"]["events_per_s"] / result[arguments.peer]["events_per_s"]
+                result["ratio"] = {f"profiles / {arguments.peer}": round(ratio, 1)}
+    result["machine"] = machine()
+    show(result)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

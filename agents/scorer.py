@@ -33,6 +33,7 @@ NAME = "scorer"
 IDLE_WAIT_S = 0.05
 """How long candidates are waited for before other work is looked at."""
 VIEW_WAIT_S = 0.05
+FETCH_WAIT_MS = 10
 
 
 class Scorer:
@@ -137,7 +138,7 @@ def _work(settings: Settings, ending: Ending) -> None:
     consumer = committed_consumer(
         settings,
         group,
-        **{"group.instance.id": settings.instance, "fetch.wait.max.ms": 50, "fetch.error.backoff.ms": 5},
+        **{"group.instance.id": settings.instance, "fetch.wait.max.ms": FETCH_WAIT_MS, "fetch.error.backoff.ms": 5},
     )
     consumer.subscribe([topics.candidates.name])
     absorber = Absorber(

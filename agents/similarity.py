@@ -20,6 +20,8 @@ from models.similarity import CAP_SLACK, CsrRows, Floats, neighbour_weights, str
 
 STALE_SHARE = 0.25
 """Share of the publishing budget for rows that did not change themselves but whose neighbours' norms did."""
+FETCH_BYTES = 1024 * 1024
+"""Small: a message holds thousands of changes."""
 MOST_SECONDS_SAVED = 5.0
 """An idle worker saves up publishing budget for at most this long."""
 
@@ -187,5 +189,5 @@ def run(settings: Settings) -> int:
     """Work until told to stop; returns the exit code."""
     agent = SimilarityAgent(settings)
     topics = build_topics(settings)
-    spec = WorkerSpec("similarity", (topics.cooccurrence,), "item_rows", (agent.view,), settings.gather_s)
+    spec = WorkerSpec("similarity", (topics.cooccurrence,), "item_rows", (agent.view,), settings.gather_s, FETCH_BYTES)
     return run_worker(settings, spec, agent)

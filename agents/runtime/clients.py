@@ -7,6 +7,8 @@ from confluent_kafka.admin import AdminClient
 
 from agents.settings import Settings
 
+EMBEDDED_FETCH_WAIT_MS = 2
+"""librdkafka's mock cluster answers a fetch at the end of its wait, also when records came meanwhile."""
 SOCKET_TIMEOUT_MS = 6_000
 """A blocking call must come back before SIGTERM's ten seconds are over."""
 
@@ -58,6 +60,8 @@ def plain_producer(settings: Settings, **options: Any) -> Producer:
 
 def committed_consumer(settings: Settings, group: str, **options: Any) -> Consumer:
     """A consumer that sees committed records only and never commits by itself."""
+    if settings.embedded:
+        options["fetch.wait.max.ms"] = EMBEDDED_FETCH_WAIT_MS
     return Consumer(
         {
             **_common(settings),

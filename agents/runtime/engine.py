@@ -23,11 +23,11 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from agents.runtime.batch import Runs
+from agents.runtime.clients import EMBEDDED_FETCH_WAIT_MS
 from agents.runtime.positions import Positions
 from agents.settings import Settings
 
 FETCH_WAIT_MS = 500
-FETCH_BYTES = 4 * 1024 * 1024
 PREFETCH_BACKOFF_S = 0.002
 """aiokafka waits 0.1 s before it fetches again for a partition whose records are not yet taken, and has no option."""
 POLL_INTERVAL_S = 3_600.0
@@ -90,10 +90,12 @@ def _scheduler(positions: Positions) -> type:
 class _CommittedThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer with options that it does not offer."""
 
+    fetch_wait_ms = FETCH_WAIT_MS
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._fetch_max_wait_ms = self.fetch_wait_ms
         # Range puts the same partitions of all source topics on one worker: a user's records stay together.
         consumer._partition_assignment_strategy = (RangePartitionAssignor,)
         return consumer
@@ -119,6 +121,7 @@ class Engine:
         settings: Settings,
         app_id: str,
         sources: tuple[str, ...],
+        fetch_bytes: int,
         positions: Positions,
         restore: Restore,
         on_fetch: Callable[[Fetch], None],
@@ -127,6 +130,7 @@ class Engine:
     ) -> None:
         self._settings, self._app_id = settings, app_id
         _fetch_without_backoff()
+        _CommittedThread.fetch_wait_ms = EMBEDDED_FETCH_WAIT_MS if settings.embedded else FETCH_WAIT_MS
 
         class OwnRecovery(Recovery):
             """Restores, then lets the flow resume. It runs once for each rebalance."""
@@ -192,7 +196,8 @@ class Engine:
             broker_heartbeat_interval=session_s / 4,
             broker_rebalance_timeout=max(session_s, 30.0),
             broker_request_timeout=max(session_s + 5, 40.0),
-            consumer_max_fetch_size=FETCH_BYTES,
+            broker_check_crcs=not settings.embedded,  # librdkafka's mock cluster changes batches after their CRC is made
+            consumer_max_fetch_size=fetch_bytes,
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=settings.instance,
         )
@@ -208,6 +213,14 @@ class Engine:
                     on_fetch(event.value)
             except Exception as exc:
                 fail(exc)
+
+    def crash_reason(self) -> BaseException | None:
+        """Why a part of the engine ended by itself; Faust would go on without it, and stand still."""
+        app = self.app
+        for service in (app, app._consumer, app._fetcher, getattr(app._consumer, "_thread", None)):
+            if service is not None and service.crashed:
+                return service.crash_reason or RuntimeError(f"{service} ended")
+        return None
 
     def reading(self) -> dict[TP, int]:
         """Where reading stands in each assigned partition, transaction markers passed."""

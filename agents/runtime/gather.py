@@ -7,11 +7,16 @@ from faust.types import TP
 from agents.runtime.batch import Batch, Record, Runs
 
 
+MOST_BYTES = 8 * 1024 * 1024
+"""Of gathered values: about a second's work of the similarity worker, and 200 MB of memory while it is done."""
+
+
 class Gatherer:
-    """Collects runs; due when the oldest is `wait_s` old or `most_records` are there. Times are the caller's clock."""
+    """Collects runs; due when the oldest is `wait_s` old, or when there are enough. Times are the caller's clock."""
 
     def __init__(self, wait_s: float, most_records: int) -> None:
         self._wait_s, self._most_records = wait_s, most_records
+        self._bytes = 0
         self._runs: dict[TP, list[Record] | Sequence[Record]] = {}
         self._count = 0
         self._since: float | None = None
@@ -24,12 +29,15 @@ class Gatherer:
             known = self._runs.get(tp)
             self._runs[tp] = records if known is None else [*known, *records]
             self._count += len(records)
+            if self._wait_s:
+                self._bytes += sum(len(record.value or b"") for record in records)
 
     def due(self, now: float) -> bool:
         """Whether it is time to absorb."""
         if self._since is None:
             return False
-        return self._count >= self._most_records or now - self._since >= self._wait_s
+        full = self._count >= self._most_records or self._bytes >= MOST_BYTES
+        return full or now - self._since >= self._wait_s
 
     def take(self) -> Batch:
         """All that is here; the gatherer is empty afterwards."""
@@ -39,4 +47,4 @@ class Gatherer:
 
     def clear(self) -> None:
         """Forget what is here: it will be fetched again."""
-        self._runs, self._count, self._since = {}, 0, None
+        self._runs, self._count, self._bytes, self._since = {}, 0, 0, None

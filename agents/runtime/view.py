@@ -58,6 +58,9 @@ class View(Generic[U]):
             consumer.close()
             raise BrokerError(f"cannot read topic {self._topic.name}: {exc}") from exc
         partitions = sorted(found.partitions)
+        if not partitions:
+            consumer.close()
+            raise BrokerError(f"topic {self._topic.name} has no partitions: profilestream topics check")
         consumer.assign([TopicPartition(self._topic.name, partition, 0) for partition in partitions])
         self._thread = threading.Thread(
             target=self._read, args=(consumer, set(partitions)), name=f"view-{self._topic.name}", daemon=True

@@ -42,6 +42,8 @@ class WorkerSpec:
     table: str
     views: tuple[View[Any], ...] = ()
     gather_s: float = 0.0
+    fetch_bytes: int = 4 * 1024 * 1024
+    """Most bytes that one fetch brings of a partition."""
 
 
 class Worker:
@@ -69,7 +71,8 @@ class Worker:
         if settings.embedded:
             log.warning("the broker is the embedded one: nothing is durable")
         letters = build_topics(settings).dead_letters.name
-        await asyncio.to_thread(check_topics, settings, [*self._sources, self._table.changelog, letters])
+        read = [*self._sources, *(view.topic for view in self._spec.views)]
+        await asyncio.to_thread(check_topics, settings, [*read, self._table.changelog, letters])
         producer = await asyncio.to_thread(start_producer, settings, self._group)
         for view in self._spec.views:
             view.start(self._metrics)
@@ -78,6 +81,7 @@ class Worker:
             settings,
             self._group,
             self._sources,
+            self._spec.fetch_bytes,
             self._positions,
             self._restore,
             self._on_fetch,
@@ -126,6 +130,8 @@ class Worker:
         """Between batches: absorb what is due, let the agent take over what its views read."""
         self._health.beat()
         self._raise_view_errors()
+        if (reason := self._engine.crash_reason()) is not None:
+            self._fail(reason)
         now = time.monotonic()
         try:
             if self._gathered.due(now):

@@ -1,0 +1,1 @@
+"""`profilestream demo`: the whole pipeline on the embedded broker, watched from outside as an application would."""

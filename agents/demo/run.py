@@ -1,0 +1,118 @@
+"""The demo from start to end."""
+
+import signal
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from agents import sample
+from agents.demo.processes import READY_TIMEOUT_S, Workers
+from agents.demo.screen import Screen, list_panel, result_table
+from agents.demo.traffic import Traffic
+from agents.errors import ProfilestreamError
+from agents.local.embedded import PARTITIONS, EmbeddedBroker
+from agents.replay import send_catalogue
+from agents.settings import Settings, read_settings
+from models.evaluation import NextEvents
+
+LEARNED_SHARE = 0.8
+ROWS_PUBLISHED_PER_S = 600
+"""About 3 MB of neighbours a second: the embedded broker keeps 20 MB, and the views must not fall behind."""
+INTERRUPTED = 130
+POLL_S = 0.1
+ACTIVE_KEPT = 20
+
+
+def run(*, bert: bool, most_events: int) -> int:
+    """Run the demo; returns its exit code. Everything it started has ended when it returns."""
+    console = Console()
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with tempfile.TemporaryDirectory(prefix="profilestream-demo-") as folder:
+            _run(Path(folder), console, bert, most_events)
+    except KeyboardInterrupt:
+        console.print("interrupted; everything that was started has ended")
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(folder: Path, console: Console, bert: bool, most_events: int) -> None:
+    began = time.perf_counter()
+    with EmbeddedBroker() as broker:
+        environment = {
+            "PROFILESTREAM_BOOTSTRAP_SERVERS": broker.bootstrap,
+            "PROFILESTREAM_EMBEDDED": "true",
+            "PROFILESTREAM_DATA_DIR": str(folder / "data"),
+            "PROFILESTREAM_USER_PARTITIONS": str(PARTITIONS),
+            "PROFILESTREAM_ITEM_PARTITIONS": str(PARTITIONS),
+            "PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S),
+            "PROFILESTREAM_BERT_MODEL": "bundled" if bert else "",
+        }
+        settings = read_settings(
+            bootstrap_servers=broker.bootstrap,
+            embedded=True,
+            data_dir=folder / "data",
+            user_partitions=PARTITIONS,
+            item_partitions=PARTITIONS,
+        )
+        console.print(f"embedded broker on {broker.bootstrap}; starting one worker of each kind")
+        items = send_catalogue(settings, sample.items())
+        with Workers(folder, environment) as workers, Screen(console) as screen:
+            for kind in ("scorer", "profiles", "similarity"):
+                workers.start(kind)
+            _wait_until_ready(workers, console)
+            screen.say(f"{items:,} catalogue entries sent; workers ready after {time.perf_counter() - began:.0f} s")
+            _replay(settings, workers, screen, most_events)
+    console.print(f"done in {time.perf_counter() - began:.0f} s; everything that was started has ended")
+
+
+def _wait_until_ready(workers: Workers, console: Console) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    with console.status("waiting for the workers") as status:
+        while waiting := workers.waiting_for():
+            status.update(f"waiting for {waiting}")
+            if time.monotonic() > deadline:
+                raise ProfilestreamError(f"the workers were not ready after {READY_TIMEOUT_S:.0f} s: {waiting}")
+            time.sleep(POLL_S)
+
+
+def _replay(settings: Settings, workers: Workers, screen: Screen, most_events: int) -> None:
+    events = list(sample.events())[-most_events:]
+    split = int(len(events) * LEARNED_SHARE)
+    scores, active = NextEvents(), deque[str](maxlen=ACTIVE_KEPT)
+    part = "learning"
+    checked_at = 0.0
+
+    def tick() -> None:
+        nonlocal checked_at
+        if time.monotonic() - checked_at > 1.0:
+            workers.check()
+            checked_at = time.monotonic()
+        active.extend(user for user in traffic.acted() if user not in active)
+        screen.show(part, traffic.figures, traffic.newest, list(active))
+
+    traffic = Traffic(settings, scores, tick)
+    try:
+        traffic.figures.total = len(events)
+        traffic.learn(events[:split])
+        now = time.perf_counter()
+        screen.say(f"learned from {split:,} purchases at {traffic.figures.events_per_s(now):,.0f} events/s")
+        part = "users act on their lists"
+        traffic.act(events[split:])
+        for user in list(active)[-2:]:
+            if traffic.newest.get(user, {}).get("items"):
+                screen.say("")
+                screen.console.print(list_panel(traffic.newest[user]))
+        screen.console.print(result_table(scores, traffic.figures))
+    finally:
+        traffic.close()

@@ -44,6 +44,11 @@ class Scorer:
         self.catalogue = Catalogue(encoder, store)
         self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder)
 
+    def still(self) -> tuple[str, ...]:
+        """What goes on beside the lists."""
+        waiting = self.catalogue.waiting
+        return (f"embedding {waiting} items",) if waiting else ()
+
     def absorb(self, batch: Batch, transaction: Transaction) -> None:
         """Send one list for each candidates record; one that comes too late becomes an outcome."""
         began = time.perf_counter()
@@ -151,6 +156,7 @@ def _work(settings: Settings, ending: Ending) -> None:
         scorer.absorb,
         consumer.consumer_group_metadata,
     )
+    health.still = scorer.still()
     health.reasons = ()
     log.info("scorer %s works, %s", settings.instance, encoder.version if encoder is not None else "without BERT")
     _loop(settings, ending, consumer, absorber, scorer, view, health)
@@ -178,3 +184,4 @@ def _loop(
         if len(batch):
             absorber.absorb(batch)
         scorer.catalogue.embed_some()
+        health.still = scorer.still()

@@ -23,6 +23,8 @@ from typing import NamedTuple
 
 SAMPLE = Path(__file__).resolve().parents[1] / "agents" / "sample"
 MOST_EVENTS = 50_000
+MOST_OF_ONE_CUSTOMER = 1_000
+"""The largest of the few wholesalers would make a fifth of the sample's last part."""
 SEED = 20101201
 ITEM_CODE = re.compile(r"\d{5}")
 """Goods begin with five digits; POST, DOT, M, C2, BANK CHARGES and the like are services."""
@@ -82,7 +84,7 @@ def without_repeats(lines: Iterable[Line]) -> list[Line]:
 def some_customers(lines: list[Line]) -> set[int]:
     """As many customers, drawn by chance, as have no more than the wanted number of lines."""
     sizes = Counter(line.customer for line in lines)
-    order = sorted(sizes)
+    order = sorted(customer for customer, size in sizes.items() if size <= MOST_OF_ONE_CUSTOMER)
     random.Random(SEED).shuffle(order)
     chosen: set[int] = set()
     total = 0

@@ -32,11 +32,12 @@ class WorkerProcess:
     log: Path
     port: int
 
-    def waiting_for(self) -> str | None:
-        """What it waits for before it works; None: it is ready."""
+    def waiting_for(self, *, complete: bool = False) -> str | None:
+        """What it waits for before it works or, if `complete`, still does beside it; None: nothing."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2):
-                return None
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2) as answer:
+                still = json.loads(answer.read())["still"]
+                return ", ".join(still) if complete and still else None
         except urllib.error.HTTPError as exc:
             return ", ".join(json.loads(exc.read())["waiting_for"])
         except OSError:
@@ -99,10 +100,10 @@ class Workers:
         for worker in self.running:
             worker.check()
 
-    def waiting_for(self) -> str:
-        """What the workers still wait for; empty when all are ready."""
+    def waiting_for(self, *, complete: bool = False) -> str:
+        """What the workers wait for (`complete`: or still do beside their work); empty: nothing."""
         self.check()
-        waiting = [(worker.kind, worker.waiting_for()) for worker in self.running]
+        waiting = [(worker.kind, worker.waiting_for(complete=complete)) for worker in self.running]
         return ", ".join(f"{kind}: {what}" for kind, what in waiting if what is not None)
 
 

@@ -67,19 +67,20 @@ def _run(folder: Path, console: Console, bert: bool, most_events: int) -> None:
         )
         console.print(f"embedded broker on {broker.bootstrap}; starting one worker of each kind")
         items = send_catalogue(settings, sample.items())
-        with Workers(folder, environment) as workers, Screen(console) as screen:
+        with Workers(folder, environment) as workers:
             for kind in ("scorer", "profiles", "similarity"):
                 workers.start(kind)
-            _wait_until_ready(workers, console)
-            screen.say(f"{items:,} catalogue entries sent; workers ready after {time.perf_counter() - began:.0f} s")
-            _replay(settings, workers, screen, most_events)
+            _wait_until_ready(workers, console, complete=True)
+            console.print(f"{items:,} catalogue entries; workers ready after {time.perf_counter() - began:.0f} s")
+            with Screen(console) as screen:
+                _replay(settings, workers, screen, most_events)
     console.print(f"done in {time.perf_counter() - began:.0f} s; everything that was started has ended")
 
 
-def _wait_until_ready(workers: Workers, console: Console) -> None:
+def _wait_until_ready(workers: Workers, console: Console, *, complete: bool = False) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     with console.status("waiting for the workers") as status:
-        while waiting := workers.waiting_for():
+        while waiting := workers.waiting_for(complete=complete):
             status.update(f"waiting for {waiting}")
             if time.monotonic() > deadline:
                 raise ProfilestreamError(f"the workers were not ready after {READY_TIMEOUT_S:.0f} s: {waiting}")

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 
 from agents.settings import Settings
 
-EMBEDDED_FETCH_WAIT_MS = 2
+EMBEDDED_FETCH_WAIT_MS = 4
 """librdkafka's mock cluster answers a fetch at the end of its wait, also when records came meanwhile."""
 SOCKET_TIMEOUT_MS = 6_000
 """A blocking call must come back before SIGTERM's ten seconds are over."""

@@ -25,6 +25,8 @@ class Health:
         self._beat = clock()
         self._behind_since: float | None = None
         self.reasons: tuple[str, ...] = ("starting",)
+        self.still: tuple[str, ...] = ()
+        """What it does beside its work until it is complete."""
 
     def beat(self) -> None:
         """The worker came round: it is not stuck in a batch."""
@@ -67,6 +69,10 @@ class HealthServer:
         self._thread.join()
 
 
+def _readiness(health: Health) -> dict[str, object]:
+    return {"ready": not health.reasons, "waiting_for": list(health.reasons), "still": list(health.still)}
+
+
 def _handler(health: Health, metrics: Metrics) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -75,7 +81,7 @@ def _handler(health: Health, metrics: Metrics) -> type[BaseHTTPRequestHandler]:
             elif self.path == "/live":
                 self._state(health.alive(), {"alive": health.alive()})
             elif self.path == "/ready":
-                self._state(not health.reasons, {"ready": not health.reasons, "waiting_for": list(health.reasons)})
+                self._state(not health.reasons, _readiness(health))
             else:
                 self._answer(404, b"see /live, /ready, /metrics\n", "text/plain")
 

@@ -58,7 +58,7 @@ class Catalogue:
 
     def embed_from_disk(self) -> None:
         """Give all waiting items the vectors that are on disk; the others go on waiting."""
-        if not self._store or not self.index.waiting_count:
+        if self._store is None or not self.index.waiting_count:
             return
         places, texts = self.index.waiting(self.index.waiting_count)
         for start in range(0, len(texts), FROM_DISK_AT_ONCE):
@@ -71,11 +71,11 @@ class Catalogue:
     @property
     def waiting(self) -> int:
         """Items that wait for their vector."""
-        return self.index.waiting_count if self._encoder else 0
+        return self.index.waiting_count if self._encoder is not None else 0
 
     def embed_some(self) -> int:
         """Embed about `SLICE_S` seconds' worth of waiting texts; how many it were."""
-        if not self._encoder or not self._store or not self.waiting:
+        if self._encoder is None or self._store is None or not self.waiting:
             return 0
         started = time.monotonic()
         places, texts = self.index.waiting(self._slice)

@@ -10,8 +10,8 @@ MOST_BYTES = 3_000_000
 
 def test_every_purchase_is_there_in_the_order_of_time() -> None:
     events = list(sample.events())
-    assert len(events) == 49_694
-    assert len({event["user_id"] for event in events}) == 569
+    assert len(events) == 49_839
+    assert len({event["user_id"] for event in events}) == 656
     assert all(a["timestamp"] <= b["timestamp"] for a, b in itertools.pairwise(events))
     assert {event["event_type"] for event in events} == {"purchase"}
     assert all(set(event) == {"user_id", "item_id", "event_type", "timestamp"} for event in events)
@@ -20,10 +20,10 @@ def test_every_purchase_is_there_in_the_order_of_time() -> None:
 def test_every_item_that_was_bought_is_in_the_catalogue_once() -> None:
     items = sample.items()
     ids = [item["item_id"] for item in items]
-    assert len(ids) == len(set(ids)) == 3_054
+    assert len(ids) == len(set(ids)) == 3_058
     assert {event["item_id"] for event in sample.events()} == set(ids)
     assert all(item["title"] and item["price"] >= 0 for item in items)
-    assert sum(not item["categories"] for item in items) == 841
+    assert sum(not item["categories"] for item in items) == 855
 
 
 def test_services_are_left_out() -> None:

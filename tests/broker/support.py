@@ -1,0 +1,236 @@
+"""Worker processes under a supervisor, and topics read whole: what broker tests are made of."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
+
+from agents.partition import partition_of
+from agents.runtime.clients import admin_client, committed_consumer, plain_producer
+from agents.settings import ENV_PREFIX, Settings, read_settings
+from agents.topics import Topic, app_id
+
+ROOT = Path(__file__).resolve().parents[2]
+RESTARTED_CODES = {3, -signal.SIGKILL}
+"""What a supervisor starts again: a worker that was fenced or failed, and one that was killed."""
+POLL_S = 0.05
+
+
+def broker_settings(bootstrap: str, prefix: str, folder: Path, **more: object) -> Settings:
+    """Settings of a test: topics and data of its own, a short session."""
+    return read_settings(
+        bootstrap_servers=bootstrap,
+        topic_prefix=prefix,
+        data_dir=folder,
+        session_timeout_ms=6_000,
+        **more,
+    )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as variables for a worker process."""
+    variables = {}
+    for name, value in settings.model_dump(exclude_none=True).items():
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        variables[ENV_PREFIX + name.upper()] = text
+    return variables
+
+
+def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+    """Wait for a condition; fails with `what` when it does not come."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not come within {timeout_s:.0f} s"
+        time.sleep(POLL_S)
+
+
+@dataclass
+class Supervised:
+    """A worker process that is started again, with its identity, when it is killed or ends with code 3."""
+
+    command: Sequence[str]
+    variables: dict[str, str]
+    log: Path
+    restart: bool = True
+    starts: int = 0
+    codes: list[int] = field(default_factory=list)
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Start the process."""
+        self.starts += 1
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command, env={**os.environ, **self.variables}, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def supervise(self) -> None:
+        """Start the process again if it ended as something that a supervisor restarts; fail if it ended otherwise."""
+        code = self.process.poll()
+        if code is None:
+            return
+        self.codes.append(code)
+        assert self.restart and code in RESTARTED_CODES, f"ended with {code}:\n{self.tail()}"
+        self.start()
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = 15.0) -> int:
+        """Wait for the end; the exit code."""
+        return self.process.wait(timeout_s)
+
+    def text(self) -> str:
+        """All that it logged."""
+        return self.log.read_text(errors="replace")
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self.text()[-3_000:]
+
+    def stop(self) -> None:
+        """End it for certain."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Cluster:
+    """The worker processes of one test."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings, self._folder = settings, folder
+        self.workers: list[Supervised] = []
+
+    def start(self, kind: str, instance: str = "1", *, restart: bool = True, **variables: str) -> Supervised:
+        """Start a worker of the product."""
+        return self.run(
+            [sys.executable, "-m", "agents.cli", "worker", kind, "--instance", instance],
+            f"{kind}-{instance}",
+            restart=restart,
+            **variables,
+        )
+
+    def run(self, command: Sequence[str], name: str, *, restart: bool = True, **variables: str) -> Supervised:
+        """Start any process under the supervisor."""
+        worker = Supervised(command, {**environment(self.settings), **variables}, self._folder / f"{name}.log", restart)
+        self.workers.append(worker)
+        return worker
+
+    def wait_until(self, true: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+        """Wait for a condition while the supervisor does its work."""
+
+        def supervised() -> bool:
+            for worker in self.workers:
+                worker.supervise()
+            return true()
+
+        try:
+            wait_until(supervised, what, timeout_s)
+        except AssertionError as exc:
+            logs = "\n".join(f"== {worker.log.name}\n{worker.tail()[-1_500:]}" for worker in self.workers)
+            raise AssertionError(f"{exc}\n{logs}") from exc
+
+
+@contextmanager
+def cluster(settings: Settings, folder: Path) -> Iterator[Cluster]:
+    """Worker processes that end with the context."""
+    made = Cluster(settings, folder)
+    try:
+        yield made
+    finally:
+        for worker in made.workers:
+            worker.stop()
+
+
+def read_all(settings: Settings, topic: str, isolation: str = "read_committed") -> list[Message]:
+    """Every record of a topic, partition by partition, offsets ascending."""
+    consumer = committed_consumer(
+        settings, f"{settings.topic_prefix}test", **{"enable.partition.eof": True, "isolation.level": isolation}
+    )
+    records: list[Message] = []
+    try:
+        left = set(consumer.list_topics(topic, 10).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in left])
+        deadline = time.monotonic() + 60
+        while left:
+            assert time.monotonic() < deadline, f"{topic} could not be read to its end"
+            for message in consumer.consume(10_000, 0.2):
+                error = message.error()
+                if error is None:
+                    records.append(message)
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    left.discard(message.partition() or 0)
+    finally:
+        consumer.close()
+    return sorted(records, key=lambda record: (record.partition() or 0, record.offset() or 0))
+
+
+def newest(records: Sequence[Message]) -> dict[tuple[int, bytes], bytes]:
+    """(partition, key) → newest value, deletions gone: what a compacted topic stands for."""
+    rows: dict[tuple[int, bytes], bytes] = {}
+    for record in records:
+        place = (record.partition() or 0, record.key() or b"")
+        value = record.value()
+        if value is None:
+            rows.pop(place, None)
+        else:
+            rows[place] = value
+    return rows
+
+
+def absorbed(settings: Settings, worker: str, topic: Topic) -> dict[int, int]:
+    """Committed offset of each partition; 0 before the first commit."""
+    group = app_id(settings, worker)
+    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic.name, p) for p in range(topic.partitions)])
+    try:
+        found = admin_client_of(settings).list_consumer_group_offsets([asked])[group].result(10)
+    except KafkaException:
+        return dict.fromkeys(range(topic.partitions), 0)
+    return {position.partition: max(position.offset, 0) for position in found.topic_partitions}
+
+
+_admins: dict[str, object] = {}
+
+
+def admin_client_of(settings: Settings):  # type: ignore[no-untyped-def]
+    """One admin client for each broker: each has threads of its own."""
+    return _admins.setdefault(settings.bootstrap_servers, admin_client(settings))
+
+
+def drained(settings: Settings, worker: str, topic: Topic) -> bool:
+    """Whether a worker has absorbed every committed record of a topic."""
+    ends: dict[int, int] = {}
+    for record in read_all(settings, topic.name):
+        ends[record.partition() or 0] = (record.offset() or 0) + 1
+    committed = absorbed(settings, worker, topic)
+    return all(committed[partition] >= end for partition, end in ends.items())
+
+
+def send(settings: Settings, topic: Topic, records: Sequence[tuple[bytes | None, bytes | None]]) -> None:
+    """Send (key, value) records to the partitions of their keys; all are delivered when it returns."""
+    producer = plain_producer(settings, **{"queue.buffering.max.messages": 1_000_000})
+    errors: list[object] = []
+    for key, value in records:
+        partition = partition_of(key, topic.partitions) if key else 0
+        producer.produce(topic.name, value, key, partition, on_delivery=lambda error, _: error and errors.append(error))
+        producer.poll(0)
+    assert producer.flush(30) == 0
+    assert not errors

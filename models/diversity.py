@@ -34,13 +34,14 @@ def category_vectors(hot: NDArray[np.bool_]) -> Floats:
     They stand in for embeddings where there are none.
     """
     lengths = np.sqrt(np.maximum(hot.sum(axis=1, keepdims=True), 1))
-    return (hot / lengths).astype(np.float32)
+    vectors: Floats = (hot / lengths).astype(np.float32)
+    return vectors
 
 
 def shortlist(scores: Floats, k: int, diversity: float) -> NDArray[np.intp]:
     """Places that `diversify` without caps can pick at all, ascending.
 
-    Until k are picked, one of the k best is left, with at least rel_k·(1 − λ) − λ: what lies below that is never picked.
+    Until k are picked, one of the k best is left, with at least rel_k·(1 − λ) − λ: what lies below is never picked.
     """
     if len(scores) <= k:
         return np.arange(len(scores))

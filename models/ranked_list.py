@@ -1,4 +1,4 @@
-"""One ranked list from a user's candidates and the catalogue: rules → content → blend → variety → shares and features."""
+"""One ranked list from candidates and the catalogue: rules → content → blend → variety → shares and features."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

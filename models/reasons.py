@@ -1,4 +1,4 @@
-"""The reason of an item in a list, as a sentence for people. It speaks of the source with the largest share, no other."""
+"""The reason of an item in a list, as a sentence for people. It speaks of the source with the largest share alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -17,8 +17,8 @@ def allowed_items(
 ) -> Bools:
     """Which of N catalogue items a list may hold, [N].
 
-    available: [N]; categories: [N, w] category numbers, filled up with −1; wanted: the only categories that may be, None:
-    all; out: places of items that were seen, excluded or are on the page right now.
+    available: [N]; categories: [N, w] category numbers, filled up with −1; wanted: the only categories that may be,
+    None: all; out: places of items that were seen, excluded or are on the page right now.
     """
     allowed = available.copy()
     allowed[out] = False
@@ -32,8 +32,8 @@ def kept(
 ) -> NDArray[np.intp]:
     """Places in `ids` of the candidates that may be in the list, each id once, in their order.
 
-    places: catalogue place of each id, −1 for what the catalogue does not hold; those stay only if `unknown_allowed` and
-    not in `out` (for all others `allowed` knows).
+    places: catalogue place of each id, −1 for what the catalogue does not hold; those stay only if `unknown_allowed`
+    and not in `out` (for all others `allowed` knows).
     """
     fine = np.full(len(ids), unknown_allowed)
     known = places >= 0

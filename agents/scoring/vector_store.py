@@ -45,7 +45,7 @@ class VectorStore:
             self._file = self._open()
         except OSError as exc:
             raise SetupError(
-                f"the embeddings cannot be kept in {folder}: {exc}; set PROFILESTREAM_DATA_DIR to a folder that can be written"
+                f"the embeddings cannot be kept in {folder}: {exc}\n  Set PROFILESTREAM_DATA_DIR to a writable folder."
             ) from exc
         self._count = self._load()
 
@@ -82,9 +82,8 @@ class VectorStore:
         rows = np.zeros(len(texts), self._record)
         # The arrays are assigned as raw bytes: numpy strips zero bytes at the end of `S` values.
         keys = [text_key(text) for text in texts]
-        rows.view(np.uint8).reshape(len(texts), -1)[:, :KEY_BYTES] = np.frombuffer(b"".join(keys), np.uint8).reshape(
-            -1, KEY_BYTES
-        )
+        raw = rows.view(np.uint8).reshape(len(texts), self._record.itemsize)
+        raw[:, :KEY_BYTES] = np.frombuffer(b"".join(keys), np.uint8).reshape(len(texts), KEY_BYTES)
         rows["vector"] = vectors
         rows["crc"] = [zlib.crc32(body.tobytes()) for body in rows.view(self._raw)["body"]]
         self._file.write(rows.tobytes())

@@ -45,7 +45,8 @@ class HashEncoder:
         for place, text in enumerate(texts):
             words = text.lower().split() or [""]
             vectors[place] = sum((self._direction(word) for word in words), np.zeros(self.dimension))
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        return unit
 
     def _direction(self, word: str) -> NDArray[np.float64]:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")

@@ -1,4 +1,4 @@
-"""The bi-encoder: any model of the BERT family as a `TextEncoder`. The only place that imports torch and transformers."""
+"""The bi-encoder: any model of the BERT family as a `TextEncoder`. Nothing else imports torch and transformers."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -31,8 +31,8 @@ class Encoder:
         self._tokens_at_once = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
         self._folder = folder
         # Its progress bars and hints about training heads are no use in a worker's log.
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder.path, trust_remote_code=False)
             self._model = AutoModel.from_pretrained(

@@ -47,7 +47,7 @@ def bundled_model() -> Path:
 def find_model(wanted: str) -> ModelFolder:
     """The files of `wanted`: a folder, `bundled`, or a Hugging Face id, `name` or `owner/name[@revision]`.
 
-    An id is fetched once, safetensors and tokenizer only, and then taken from the hub's cache folder. Raises ModelError.
+    An id is fetched once, safetensors and tokenizer only, and then comes from the hub's cache. Raises ModelError.
     """
     if wanted == BUNDLED:
         path, name = bundled_model(), "all-MiniLM-L6-v2"

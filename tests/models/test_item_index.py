@@ -3,11 +3,12 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from models.item_index import FIRST_CAPACITY, ItemIndex
 
 
-def vectors(count: int, dimension: int = 2) -> np.ndarray:  # type: ignore[type-arg]
+def vectors(count: int, dimension: int = 2) -> NDArray[np.float32]:
     return np.eye(dimension, dtype=np.float32)[np.arange(count) % dimension]
 
 

@@ -1,10 +1,10 @@
 """The encoder against plain transformers; it needs torch and the bundled model."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.bert.folder import ModelError, ModelFolder, bundled_model, find_model
 
@@ -30,11 +30,11 @@ def folder() -> ModelFolder:
 
 
 @pytest.fixture(scope="module")
-def encoder(folder: ModelFolder) -> Iterator[Encoder]:
-    yield Encoder(folder, "cpu")
+def encoder(folder: ModelFolder) -> Encoder:
+    return Encoder(folder, "cpu")
 
 
-def plain(folder: ModelFolder, text: str, pooling: str = "mean") -> np.ndarray:  # type: ignore[type-arg]
+def plain(folder: ModelFolder, text: str, pooling: str = "mean") -> NDArray[np.float32]:
     """Transformers as its documentation shows it, one text at a time."""
     from transformers import AutoModel, AutoTokenizer
 
@@ -44,7 +44,8 @@ def plain(folder: ModelFolder, text: str, pooling: str = "mean") -> np.ndarray: 
     with torch.no_grad():
         states = model(**inputs).last_hidden_state[0]
     vector = states[0] if pooling == "cls" else states.mean(dim=0)
-    return (vector / vector.norm()).numpy()
+    unit: NDArray[np.float32] = (vector / vector.norm()).numpy()
+    return unit
 
 
 def test_encoding_equals_plain_transformers(encoder: Encoder, folder: ModelFolder) -> None:

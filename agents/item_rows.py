@@ -8,6 +8,7 @@ Keys of the table (numbers big-endian, 4 bytes, of the partition's own dictionar
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.packed import ROW_BODY, ROW_HEAD, CoCounts, RowBody, RowHead, pack_ints, unpack_ints
 from models.cooccurrence import Ints, pack_counts, unpack_counts
@@ -32,6 +33,7 @@ class PartitionRows:
     def __init__(self, scanned: Iterable[tuple[bytes, bytes]], half_life: float) -> None:
         self._half_life = half_life
         self.clock = 0.0
+        self._turn = 0
         self.users = np.zeros(0, np.int64)
         self.sums = np.zeros(0, np.int64)
         self.events = np.zeros(0, np.int64)
@@ -73,6 +75,14 @@ class PartitionRows:
             for name in ("users", "sums", "events", "popularity", "clocks", "own", "dirty", "stale", "published"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
+
+    def next_of(self, mask: NDArray[np.bool_], most: int) -> Ints:
+        """Up to `most` rows of a mask, going on where the last call ended, so that each has its turn."""
+        numbers = np.flatnonzero(mask)
+        if len(numbers) > most:
+            numbers = np.roll(numbers, -int(np.searchsorted(numbers, self._turn)))[:most]
+            self._turn = int(numbers[-1]) + 1 if len(numbers) else self._turn
+        return numbers
 
     def absorb(self, changes: Sequence[CoCounts], read: Read, write: Write, cut: Cut) -> Ints:
         """Add changes to the rows and cut those that grew too long. Returns the numbers of changed rows, ascending."""

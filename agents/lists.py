@@ -11,7 +11,7 @@ from agents.settings import Settings
 from agents.topics import build_topics
 from agents.users import Folded
 from models.candidates import SOURCES, Selected, Wanted
-from models.profile import Profile, recent_items, top_interests, unpack_contact
+from models.profile import actions, recent_items, top_interests
 
 INTERESTS_USED = 5
 
@@ -112,18 +112,8 @@ class CandidatesWriter:
             query=(request.context.query or "") if request is not None else "",
             context_item=(request.context.item_id or "") if request is not None else "",
             filters=request.filters if request is not None else Filters(),
-            actions=self._actions(profile, recent),
+            actions=actions(profile, recent, self._settings.strength_purchase),
         )
-
-    def _actions(self, profile: Profile, recent: list[str]) -> str:
-        """What the user did with each recent item: bought, rated or looked at."""
-        bought = self._settings.strength_purchase
-        letters = []
-        for item in recent:
-            contact = profile.contacts.get(item)
-            strength, rated = (0.0, False) if contact is None else unpack_contact(contact)[1:]
-            letters.append("r" if rated else "b" if strength >= bought else "l")
-        return "".join(letters)
 
 
 def _expired(entry: _Asked, transaction: Transaction) -> bytes:

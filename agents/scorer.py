@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
 
 from agents.admin import check_topics
 from agents.errors import BrokerError, RecordError, SetupError
@@ -14,7 +14,7 @@ from agents.runtime.absorber import Absorber, start_producer
 from agents.runtime.batch import Batch
 from agents.runtime.clients import committed_consumer
 from agents.runtime.crashes import CrashRecord
-from agents.runtime.fetching import fetch
+from agents.runtime.fetching import EAGER, BatchReader
 from agents.runtime.health import Health, HealthServer
 from agents.runtime.metrics import Metrics
 from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
@@ -143,9 +143,10 @@ def _work(settings: Settings, ending: Ending) -> None:
     consumer = committed_consumer(
         settings,
         group,
+        **EAGER,
         **{"group.instance.id": settings.instance, "fetch.wait.max.ms": FETCH_WAIT_MS, "fetch.error.backoff.ms": 5},
     )
-    consumer.subscribe([topics.candidates.name])
+    reader = BatchReader(consumer, [topics.candidates.name], lambda: metrics.add("rebalances_total"))
     absorber = Absorber(
         settings,
         NAME,
@@ -154,18 +155,18 @@ def _work(settings: Settings, ending: Ending) -> None:
         CrashRecord(folder / "crashes.json"),
         metrics,
         scorer.absorb,
-        consumer.consumer_group_metadata,
+        reader.membership,
     )
     health.still = scorer.still()
     health.reasons = ()
     log.info("scorer %s works, %s", settings.instance, encoder.version if encoder is not None else "without BERT")
-    _loop(settings, ending, consumer, absorber, scorer, view, health)
+    _loop(settings, ending, reader, absorber, scorer, view, health)
 
 
 def _loop(
     settings: Settings,
     ending: Ending,
-    consumer: Consumer,
+    reader: BatchReader,
     absorber: Absorber,
     scorer: Scorer,
     view: View[Item],
@@ -178,7 +179,7 @@ def _loop(
             raise view.error
         scorer.catalogue.update(view.drain())
         try:
-            batch = fetch(consumer, settings.scorer_batch, 0.0 if scorer.catalogue.waiting else IDLE_WAIT_S)
+            batch = reader.fetch(settings.scorer_batch, 0.0 if scorer.catalogue.waiting else IDLE_WAIT_S)
         except KafkaException as exc:
             raise BrokerError(f"cannot read candidates: {exc.args[0].str()}") from exc
         if len(batch):

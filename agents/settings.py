@@ -69,11 +69,11 @@ class Settings(BaseSettings):
 
     # --- similarity
     pair_window: int = Field(50, ge=1, le=1_000, description="Pairs reach so many places back in a history (W).")
-    gather_s: float = Field(1.0, ge=0, le=60, description="Co-count changes are gathered so long per transaction.")
+    gather_s: float = Field(2.0, ge=0, le=60, description="Co-count changes are gathered so long per transaction.")
     row_neighbours: int = Field(1_000, ge=0, description="Strongest neighbours kept in an item row; 0: all.")
     neighbours_published: int = Field(200, ge=1, description="Co-counts published for an item (M).")
     neighbours_scored: int = Field(100, ge=1, description="Neighbours of an item used for scoring (K).")
-    rows_published_per_s: int = Field(2_000, ge=1, description="Most `neighbours` records written in a second.")
+    rows_published_per_s: int = Field(500, ge=1, description="Most `neighbours` records written in a second.")
     similarity: Literal["co", "cosine"] = Field("co", description="Which weight ranks an item's neighbours.")
     shrinkage: float = Field(60.0, ge=0, description="Added to the norms of `co`: rare items weigh less.")
     popularity_half_life: float = Field(7_500.0, gt=0, description="Popularity halves after so many events.")
@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     candidates_fresh: int = Field(10, ge=0)
 
     # --- scorer
-    bert_model: str = Field("", description="Folder or Hugging Face id of a BERT model; empty: blend without BERT.")
+    bert_model: str = Field(
+        "", description="Folder or Hugging Face id of a BERT model; `bundled`: MiniLM; empty: no BERT."
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     candidates_content: int = Field(50, ge=0, description="Items nearest to the profile embedding.")
     weight_item_cf: float = Field(1.0, ge=0)

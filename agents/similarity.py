@@ -141,9 +141,9 @@ class SimilarityAgent:
     def _publish(self, partition: int, rows: PartitionRows, transaction: Transaction) -> Ints:
         """Send the neighbours of dirty rows, then of a few stale ones. Returns the rows whose heads changed."""
         share = int(self._budget) // max(len(self._partitions), 1)
-        dirty = np.flatnonzero(rows.dirty)[:share]
+        dirty = rows.next_of(rows.dirty, share)
         most_stale = min(share - len(dirty), int(share * STALE_SHARE) + 1)
-        stale = np.flatnonzero(rows.stale & ~rows.dirty)[: max(most_stale, 0)]
+        stale = rows.next_of(rows.stale & ~rows.dirty, max(most_stale, 0))
         numbers = np.concatenate([dirty, stale])
         if not len(numbers):
             return numbers

@@ -7,6 +7,7 @@ A broker of its own is started beside the workers; nothing else should run on th
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -133,7 +134,8 @@ def faust_plain(broker: LocalKafka, folder: Path) -> dict[str, Any]:
     """Events/s of the idiomatic Faust agent."""
     settings, _ = _settings(broker, folder, "peer-")
     topics, offsets = build_topics(settings), Offsets(settings)
-    admin_client(settings).create_topics([NewTopic("peer-out", 4, 1)])["peer-out"].result()
+    admin = admin_client(settings)
+    admin.create_topics([NewTopic("peer-out", 4, 1)])["peer-out"].result()
     workload.produce(settings, PEER_EVENTS)
     environment = {
         "PEER_BROKER": broker.bootstrap,
@@ -174,10 +176,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=19292)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the broker and the workers must end with this process
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with kafka(folder / "kafka", arguments.port) as broker:
             result = throughput(broker, folder, arguments.events)
+            show(result)
             result["latency event → candidates"] = measure_latency(broker, folder)
             if arguments.peer:
                 result[arguments.peer] = faust_plain(broker, folder)

@@ -18,6 +18,10 @@ from models.similarity import strongest
 SOURCES = ("item_cf", "popular", "segment", "interest", "fresh")
 """Rows of `Selected.scores`."""
 INTERESTS_USED = 5
+DENSE_ITEMS = 50_000
+"""Up to so many items an array over all of them is cheaper for a list than a sparse row (55 against 150 µs at 5,000)."""
+GROUNDED = 50
+"""For so many candidates, the strongest by item-CF, it is found out which item of the history spoke for them."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,24 @@ class CandidateSelector:
         """Candidates of each user, item-CF first (strongest first), then the other sources."""
         self._table.grow()
         self._scratch.grow(len(self._table.items))
+        size = len(self._table.items)
+        if size <= DENSE_ITEMS:
+            return [self._one(user, *self._dense_sums(user, size)) for user in users]
         sums = item_cf_sums(self._table, [user.recent for user in users], self._config.recency_power)
         return [self._one(user, *_row(sums, place)) for place, user in enumerate(users)]
+
+    def _dense_sums(self, user: Wanted, size: int) -> tuple[Ints, Floats]:
+        """One row of `item_cf_sums`, by one pass over an array of all items: faster while there are few of them."""
+        near, weights = self._near(user.recent)
+        sums = np.bincount(near, weights=weights, minlength=size)
+        cols = np.flatnonzero(sums)
+        return cols, sums[cols]
+
+    def _near(self, recent: Ints) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Neighbours of the newest items, and what each adds to its sum, both [len(recent) · K]."""
+        recency = ((np.arange(len(recent)) + 1.0) ** -self._config.recency_power).astype(np.float32)
+        weights = self._table.weights[recent] * recency[:, None]
+        return self._table.cols[recent].ravel(), weights.ravel()
 
     def _one(self, user: Wanted, cols: Ints, sums: Floats) -> Selected:
         hidden, slot = self._scratch.hidden, self._scratch.slot
@@ -116,8 +136,9 @@ class CandidateSelector:
             scores[row, slot[numbers]] = values
         known = items < len(self._popular.popularity)
         scores[1, known] = self._popular.popularity[items[known]]
+        slot[items[GROUNDED:]] = -1
         because = self._because(user.recent, len(items))
-        slot[items] = -1
+        slot[items[:GROUNDED]] = -1
         return Selected(items, scores, because)
 
     def _others(self, user: Wanted) -> list[Ranked]:
@@ -151,14 +172,14 @@ class CandidateSelector:
         return numbers[places], scores[places]
 
     def _because(self, recent: Ints, count: int) -> Ints:
-        """For each candidate the place in `recent` whose item adds most to its item-CF sum, or −1. Uses `slot`."""
+        """For each candidate that has a `slot`: the place in `recent` whose item adds most to its sum, or −1."""
         because = np.full(count, -1, np.int64)
         if not len(recent) or not count:
             return because
-        recency = (np.arange(len(recent)) + 1.0) ** -self._config.recency_power
-        slots = self._scratch.slot[self._table.cols[recent].ravel()]
-        weights = (self._table.weights[recent] * recency[:, None]).ravel()
-        hit = np.flatnonzero((slots >= 0) & (weights > 0))
+        near, weights = self._near(recent)
+        slots = self._scratch.slot[near]
+        hit = np.flatnonzero(slots >= 0)
+        hit = hit[weights[hit] > 0]
         order = hit[np.argsort(weights[hit], kind="stable")]
         because[slots[order]] = order // self._table.most  # of several writes to one slot the last, largest, stays
         return because

@@ -231,6 +231,13 @@ def recent_items(profile: Profile, most: int) -> list[str]:
     return list(islice(reversed(profile.contacts), most))
 
 
+def actions(profile: Profile, items: Sequence[str], bought: float) -> str:
+    """What the user did with each item, a letter each: r rated, b bought (a strength of `bought` at least), l looked at."""
+    least, contacts = round(bought * STRENGTH_STEPS), profile.contacts
+    lows = [contacts.get(item, 0) & _LOW for item in items]
+    return "".join(["r" if low & _RATED else "b" if low >= least else "l" for low in lows])
+
+
 def forget(profile: Profile) -> HistoryChange:
     """The change of co-counts when this profile goes: as if the user had never come."""
     return HistoryChange(before=list(profile.contacts), left=len(profile.contacts))

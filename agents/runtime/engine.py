@@ -10,7 +10,7 @@
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
 import faust
@@ -26,10 +26,10 @@ from agents.runtime.batch import Runs
 from agents.runtime.positions import Positions
 from agents.settings import Settings
 
-FETCH_WAIT_MS = 500
+FETCH_WAIT_MS = 100
 EMBEDDED_FETCH_WAIT_MS = 8
 """librdkafka's mock cluster answers a fetch at the end of its wait; aiokafka pays 2 ms of CPU for each."""
-PREFETCH_BACKOFF_S = 0.002
+PREFETCH_BACKOFF_S = 1.0
 """aiokafka waits 0.1 s before it fetches again for a partition whose records are not yet taken, and has no option."""
 POLL_INTERVAL_S = 3_600.0
 """A long restore must not cost the membership; liveness has its own check."""
@@ -125,7 +125,8 @@ class Engine:
         fetch_bytes: int,
         positions: Positions,
         restore: Restore,
-        on_fetch: Callable[[Fetch], None],
+        on_fetch: Callable[[Fetch], Awaitable[None]],
+        on_revoked: Callable[[], None],
         on_assigned: Callable[[frozenset[int]], None],
         fail: Callable[[BaseException], None],
     ) -> None:
@@ -137,11 +138,11 @@ class Engine:
             """Restores, then lets the flow resume. It runs once for each rebalance."""
 
             def on_partitions_revoked(self, revoked: set[TP]) -> None:
-                positions.lose_all()
+                on_revoked()
                 super().on_partitions_revoked(revoked)
 
             async def on_rebalance(self, assigned: Any, revoked: Any, newly: Any, generation_id: int = 0) -> None:
-                positions.lose_all()
+                on_revoked()
                 await super().on_rebalance(assigned, revoked, newly, generation_id)
 
             async def _resume_streams(self, generation_id: int = 0) -> None:
@@ -211,7 +212,7 @@ class Engine:
             # since Faust would start the agent anew, acknowledge the batch and go on without it.
             try:
                 async for event in stream.events():
-                    on_fetch(event.value)
+                    await on_fetch(event.value)
             except Exception as exc:
                 fail(exc)
 

@@ -1,12 +1,16 @@
 """Batches from a plain confluent-kafka consumer, for workers that are not Faust's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from faust.types import TP
 
+from agents.errors import FencedError
 from agents.runtime.batch import Batch, Record
+
+EAGER = {"partition.assignment.strategy": "range"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,48 @@ def read_record(message: Message) -> ReadRecord:
     )
 
 
-def fetch(consumer: Consumer, most: int, wait_s: float) -> Batch:
-    """Up to `most` records: waits for the first one only. Raises `KafkaException` on an error that does not pass."""
-    first = consumer.poll(wait_s)
-    if first is None:
-        return Batch({})
-    runs: dict[TP, list[Record]] = {}
-    for message in (first, *consumer.consume(most - 1, 0.0)):
-        error = message.error()
-        if error is None:
-            record = read_record(message)
-            runs.setdefault(TP(record.topic, record.partition), []).append(record)
-        elif error.fatal() or not error.retriable():
-            raise KafkaException(error)
-    return Batch(runs)
+class BatchReader:
+    """Batches of the partitions that the group gives to this consumer.
+
+    A batch belongs to one membership: what was taken before a rebalance is dropped, since its owner reads it again from
+    the committed offset, and `membership` is that of the last batch, not that of a later one. The assignor must take
+    all partitions away at each rebalance (`EAGER`).
+    """
+
+    def __init__(self, consumer: Consumer, topics: Sequence[str], on_rebalance: Callable[[], None]) -> None:
+        self._consumer, self._on_rebalance = consumer, on_rebalance
+        self._epoch = 0
+        self._membership: Any = None
+        consumer.subscribe(list(topics), on_assign=self._changed, on_revoke=self._changed, on_lost=self._changed)
+
+    def fetch(self, most: int, wait_s: float) -> Batch:
+        """Up to `most` records: waits for the first one only.
+
+        Raises `KafkaException` on an error that does not pass, `FencedError` if old and new partitions got mixed.
+        """
+        first = self._consumer.poll(wait_s)
+        if first is None:
+            return Batch({})
+        epoch, self._membership = self._epoch, self._consumer.consumer_group_metadata()
+        messages = [first, *self._consumer.consume(most - 1, 0.0)] if most > 1 else [first]
+        if epoch != self._epoch:
+            if self._consumer.assignment():
+                raise FencedError("the group gave out its partitions anew while records were taken")
+            return Batch({})
+        runs: dict[TP, list[Record]] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                record = read_record(message)
+                runs.setdefault(TP(record.topic, record.partition), []).append(record)
+            elif error.fatal() or not error.retriable():
+                raise KafkaException(error)
+        return Batch(runs)
+
+    def membership(self) -> Any:
+        """The group metadata under which the last batch was taken; what commits it."""
+        return self._membership
+
+    def _changed(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._epoch += 1
+        self._on_rebalance()

@@ -36,8 +36,11 @@ class Gatherer:
         """Whether it is time to absorb."""
         if self._since is None:
             return False
-        full = self._count >= self._most_records or self._bytes >= MOST_BYTES
-        return full or now - self._since >= self._wait_s
+        return self.full() or now - self._since >= self._wait_s
+
+    def full(self) -> bool:
+        """Whether there is as much as one transaction should take."""
+        return self._count >= self._most_records or self._bytes >= MOST_BYTES
 
     def take(self) -> Batch:
         """All that is here; the gatherer is empty afterwards."""

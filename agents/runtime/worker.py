@@ -1,7 +1,10 @@
 """Runs one Faust worker: an agent on batches of its source topics, exactly once, until told to stop."""
 
 import asyncio
+import contextlib
+import gc
 import logging
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +32,13 @@ log = logging.getLogger(__name__)
 
 ROUND_S = 0.05
 """How often the worker looks round between batches."""
+SWITCH_S = 0.0005
+"""A batch that comes back from the broker should not wait 5 ms, Python's default, for a view's thread to give way."""
+GC_THRESHOLD = 50_000
+"""A batch makes many short-lived containers, none of them in cycles: by default Python would look for cycles in all
+items and profiles many times a second."""
+PIPELINE_S = 0.002
+"""While a batch is at work, two fetches wait behind each other in the engine: a moment lets both into the next batch."""
 PENDING_S = 0.2
 """How often work without input is done when nothing is gathered."""
 
@@ -64,6 +74,7 @@ class Worker:
     async def run(self) -> None:
         """Work until a signal or an error; raises the error."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._wake, self._room = asyncio.Event(), asyncio.Event()
         self._ending.on_request(lambda: self._stop_soon())
         settings = self._settings
         if settings.http_port:
@@ -85,6 +96,7 @@ class Worker:
             self._positions,
             self._restore,
             self._on_fetch,
+            self._on_revoked,
             self._on_assigned,
             self._fail,
         )
@@ -103,8 +115,11 @@ class Worker:
         starting = asyncio.ensure_future(self._engine.app.start())
         starting.add_done_callback(self._started)
         LagWatch(settings, self._health, self._engine.reading).start()
-        while not self._stop.is_set():
-            await self._round()
+        try:
+            while not self._stop.is_set():
+                await self._round()
+        except Exception as exc:
+            self._fail(exc)
         if self._failed is not None:
             raise self._failed
         self._table.close()
@@ -127,26 +142,27 @@ class Worker:
             await asyncio.sleep(ROUND_S)
 
     async def _round(self) -> None:
-        """Between batches: absorb what is due, let the agent take over what its views read."""
+        """Absorb what is due, or let the agent take over what its views read; else wait a moment for records."""
         self._health.beat()
         self._raise_view_errors()
         if (reason := self._engine.crash_reason()) is not None:
             self._fail(reason)
         now = time.monotonic()
-        try:
-            if self._gathered.due(now):
-                self._absorb()
-            elif self._positions.owned() and now - self._absorbed_at >= max(self._spec.gather_s, PENDING_S):
-                if self._agent.pending():
-                    self._absorb()
-                self._absorbed_at = now
+        if self._gathered.due(now):
+            await asyncio.sleep(PIPELINE_S)
+            self._absorb()
+        elif self._pending(now):
+            self._absorb()
+        else:
             self._agent.refresh()
-        except Exception as exc:
-            self._fail(exc)
-        try:
-            await asyncio.wait_for(self._stop.wait(), ROUND_S)
-        except TimeoutError:
-            return
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), ROUND_S)
+
+    def _pending(self, now: float) -> bool:
+        """Whether it is time for work without input."""
+        idle_s = now - self._absorbed_at
+        return bool(self._positions.owned()) and idle_s >= max(self._spec.gather_s, PENDING_S) and self._agent.pending()
 
     def _raise_view_errors(self) -> None:
         for view in self._spec.views:
@@ -158,22 +174,34 @@ class Worker:
         self._metrics.add("rebalances_total")
         return self._restorer.restore(partitions)
 
+    def _on_revoked(self) -> None:
+        """A rebalance begins. No batch is at work: batches and this run in one thread."""
+        self._positions.lose_all()
+        self._gathered.clear()  # it will be fetched again
+
     def _on_assigned(self, partitions: frozenset[int]) -> None:
-        self._gathered.clear()
         self._agent.assigned(partitions, self._table)
         self._health.reasons = ()
         log.info("%s worker %s works on partitions %s", self._spec.name, self._settings.instance, sorted(partitions))
 
-    def _on_fetch(self, fetch: Fetch) -> None:
+    async def _on_fetch(self, fetch: Fetch) -> None:
+        """Take a fetch in; wait when there is enough for a batch, so that the rest stays at the broker."""
         self._gathered.add(self._positions.take(fetch.epoch, fetch.runs), time.monotonic())
-        if self._gathered.due(time.monotonic()):
-            self._absorb()
+        self._wake.set()
+        while self._gathered.full() and not self._stop.is_set():
+            self._room.clear()
+            await self._room.wait()
 
     def _absorb(self) -> None:
-        if self._failed is None:
-            owned = dict(list(self._positions.owned().items())[:1])
+        """One batch of all that is gathered, perhaps nothing.
+
+        It blocks the loop: in a thread of its own it would run beside fetches of a few records each, and take longer.
+        """
+        owned = dict(list(self._positions.owned().items())[:1])
+        if owned and self._failed is None:
             self._absorber.absorb(self._gathered.take(), owned)
             self._absorbed_at = time.monotonic()
+        self._room.set()
 
     def _fail(self, error: BaseException) -> None:
         """End the worker with this error; callable from any thread."""
@@ -188,6 +216,8 @@ class Worker:
 def run_worker(settings: Settings, spec: WorkerSpec, agent: Agent) -> int:
     """Run a worker until SIGTERM, SIGINT or an error. Does not return: the process ends with the exit code."""
     set_up_logging(settings)
+    gc.set_threshold(GC_THRESHOLD, 50, 100)
+    sys.setswitchinterval(SWITCH_S)
     ending = Ending()
 
     async def work() -> None:

@@ -48,6 +48,8 @@ def check_candidates(candidates: Candidates) -> None:
         raise RecordError("bad_packed", "Candidates: scores or because do not fit the items")
     if len(because) and not -1 <= int(because.min()) <= int(because.max()) < len(candidates.recent):
         raise RecordError("bad_packed", "Candidates: because points outside recent")
+    if candidates.items and not candidates.sources:
+        raise RecordError("bad_packed", "Candidates: items without sources")
     if candidates.k < 1:
         raise RecordError("bad_packed", "Candidates: k is below 1")
 

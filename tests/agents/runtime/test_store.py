@@ -1,0 +1,71 @@
+"""One partition on disk."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.errors import SetupError
+from agents.runtime.store import PartitionStore, Position
+from agents.runtime.table import Table
+
+
+def options_of(folder: Path) -> str:
+    """What RocksDB says of the options in force."""
+    return max(folder.glob("OPTIONS-*"), key=lambda path: path.name).read_text()
+
+
+def test_rows_and_position_are_there_after_a_reopen(tmp_path: Path) -> None:
+    store = PartitionStore(tmp_path / "0")
+    store.write({b"a": b"1", b"b": b"2"}, Position(7, 99, "id"))
+    store.write({b"b": None, b"c": b""}, Position(8, 100, "id"))
+    store.close()
+    store = PartitionStore(tmp_path / "0")
+    assert store.read([b"a", b"b", b"c", b"d"]) == [b"1", None, b"", None]
+    assert store.position() == Position(8, 100, "id")
+    store.close()
+
+
+def test_a_scan_is_by_prefix_in_order_and_without_the_position(tmp_path: Path) -> None:
+    store = PartitionStore(tmp_path / "0")
+    store.write({b"b2": b"", b"b1": b"", b"a": b"", b"c": b""}, Position(0, 0))
+    assert [key for key, _ in store.scan(b"b")] == [b"b1", b"b2"]
+    assert [key for key, _ in store.scan(b"")] == [b"a", b"b1", b"b2", b"c"]
+    store.close()
+
+
+def test_filter_and_cache_are_in_force_after_a_reopen(tmp_path: Path) -> None:
+    for _ in range(2):
+        store = PartitionStore(tmp_path / "0")
+        store.write({b"a": b"1"}, Position(0, 0))
+        store.close()
+        options = options_of(tmp_path / "0")
+        assert "filter_policy=bloomfilter" in options
+        assert "cache_index_and_filter_blocks=true" in options
+        assert "ttl=0" in options or "ttl=2592000" in options  # RocksDB's own default concerns compaction, not rows
+
+
+def test_wiping_leaves_an_empty_store(tmp_path: Path) -> None:
+    store = PartitionStore(tmp_path / "0")
+    store.write({b"a": b"1"}, Position(0, 0))
+    store = store.wipe()
+    assert store.position() is None
+    assert store.read([b"a"]) == [None]
+    store.close()
+
+
+def test_a_folder_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "0").write_text("not a folder")
+    with pytest.raises(SetupError, match="PROFILESTREAM_DATA_DIR"):
+        PartitionStore(tmp_path / "0")
+
+
+def test_a_table_holds_exactly_the_partitions_it_was_told_to_open(tmp_path: Path) -> None:
+    table = Table(tmp_path, "changelog")
+    table.open(frozenset({0, 1}))
+    table.write(1, {b"a": b"1"}, offset=3, now_ms=5)
+    stores = table.open(frozenset({1, 2}))
+    assert sorted(stores) == [1, 2]
+    assert table.read(1, [b"a"]) == [b"1"]
+    with pytest.raises(KeyError):
+        table.read(0, [b"a"])
+    table.close()

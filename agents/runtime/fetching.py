@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from faust.types import TP
@@ -11,6 +11,7 @@ from agents.errors import FencedError
 from agents.runtime.batch import Batch, Record
 
 EAGER = {"partition.assignment.strategy": "range"}
+"""Options of a consumer whose partitions are all taken away at each rebalance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def read_record(message: Message) -> ReadRecord:
         message.timestamp()[1],
         message.key(),
         message.value(),
-        message.headers() or (),
+        cast("Sequence[tuple[str, bytes]]", message.headers() or ()),
     )
 
 

@@ -1,0 +1,185 @@
+"""Candidates in, recommendations out."""
+
+from dataclasses import replace as replaced
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.errors import RecordError
+from agents.packed import Candidates, pack_floats, pack_ints
+from agents.records import Filters
+from agents.scoring.lists import NO_MODEL, NO_TEXTS, NOT_EMBEDDED, ListMaker, check_candidates, rank_config
+from agents.settings import read_settings
+from models.bert.contract import HashEncoder
+from models.item_index import ItemIndex
+from models.ranked_list import RankConfig
+from tests.agents.scorer_support import SOURCES, make_candidates
+
+CONFIG = rank_config(read_settings())
+TITLES = {"mug": "Red mug", "pot": "Tea pot", "cup": "Red cup", "lamp": "Desk lamp", "rug": "Wool rug"}
+LEADING_WORDS = {
+    "item_cf": ("because you ", "goes with "),
+    "popular": ("popular right now",),
+    "segment": ("popular with people like you",),
+    "interest": ("matches your interest",),
+    "fresh": ("new in ",),
+    "content": ("similar to what you looked at", "matches your search for "),
+}
+
+
+def make_index(encoder: HashEncoder | None = None) -> ItemIndex:
+    index = ItemIndex(encoder.dimension if encoder else 0)
+    for number, (item, title) in enumerate(TITLES.items()):
+        index.put(item, title, [("kitchen", "home")[number % 2]], True, title)
+    if encoder is not None:
+        places, texts = index.waiting(len(TITLES))
+        index.set_vectors(places, texts, encoder.encode(texts))
+    return index
+
+
+def test_a_list_repeats_what_asked_for_it() -> None:
+    asked = make_candidates(scores={"mug": {"item_cf": 2.0}, "pot": {"popular": 1.0}})
+    (made,) = ListMaker(make_index(), CONFIG, None).make([asked], 12.5)
+    assert (made.recommendation_id, made.user_id) == ("requests-0-1", "u1")
+    assert (made.triggers, made.request_id, made.created_at) == (["requests-0-1"], "r-requests-0-1", 12.5)
+    assert [(item.item_id, item.title) for item in made.items] == [("mug", "Red mug"), ("pot", "Tea pot")]
+    assert made.items[0].sources == {"item_cf": 1.0}
+    assert made.items[0].features["item_cf"] == 1.0
+
+
+def test_without_a_model_the_list_says_so_and_is_not_degraded() -> None:
+    (made,) = ListMaker(make_index(), CONFIG, None).make([make_candidates()], 0.0)
+    assert (made.model, made.degraded, made.degraded_reason) == (None, False, NO_MODEL)
+
+
+def test_without_texts_the_list_says_so_and_is_not_degraded() -> None:
+    (made,) = ListMaker(ItemIndex(64), CONFIG, HashEncoder()).make([make_candidates()], 0.0)
+    assert (made.model, made.degraded, made.degraded_reason) == (None, False, NO_TEXTS)
+    assert [item.item_id for item in made.items] == ["a", "b"]
+
+
+def test_before_the_embeddings_are_there_the_list_is_degraded() -> None:
+    index = ItemIndex(64)
+    index.put("mug", "Red mug", [], True, "Red mug")
+    asked = make_candidates(scores={"mug": {"item_cf": 1.0}})
+    (made,) = ListMaker(index, CONFIG, HashEncoder()).make([asked], 0.0)
+    assert (made.model, made.degraded, made.degraded_reason) == (None, True, NOT_EMBEDDED)
+    assert "content" not in made.items[0].features
+
+
+def test_what_was_degraded_before_stays_degraded() -> None:
+    encoder = HashEncoder()
+    asked = msgspec.structs.replace(make_candidates(scores={"mug": {"item_cf": 1.0}}), degraded_reason="no neighbours")
+    (made,) = ListMaker(make_index(encoder), CONFIG, encoder).make([asked], 0.0)
+    assert (made.model, made.degraded, made.degraded_reason) == (encoder.version, True, "no neighbours")
+
+
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        ("b", "because you bought Red mug"),
+        ("r", "because you rated Red mug"),
+        ("l", "because you looked at Red mug"),
+        ("", "goes with Red mug"),
+    ],
+)
+def test_the_reason_names_what_the_user_did(action: str, sentence: str) -> None:
+    asked = make_candidates(scores={"pot": {"item_cf": 1.0}}, recent=["mug"], because={"pot": "mug"}, actions=action)
+    (made,) = ListMaker(make_index(), CONFIG, None).make([asked], 0.0)
+    assert (made.items[0].reason, made.items[0].because) == (sentence, "mug")
+
+
+def test_an_interest_is_named_only_if_the_user_touched_it() -> None:
+    maker = ListMaker(make_index(), CONFIG, None)
+    scores = {"cup": {"interest": 1.0}}
+    (touched,) = maker.make([make_candidates(scores=scores, recent=["mug"])], 0.0)
+    (not_touched,) = maker.make([make_candidates(scores=scores, recent=["lamp"])], 0.0)
+    assert touched.items[0].reason == "matches your interest in kitchen"
+    assert not_touched.items[0].reason == "matches your interests"
+
+
+def test_a_search_finds_items_by_their_words_and_says_so() -> None:
+    encoder = HashEncoder()
+    maker = ListMaker(make_index(encoder), CONFIG, encoder)
+    (made,) = maker.make([make_candidates(scores={}, query="wool rug")], 0.0)
+    assert made.items[0].item_id == "rug"
+    assert made.items[0].reason == "matches your search for wool rug"
+
+
+def test_a_repeated_search_is_encoded_once() -> None:
+    encoder = HashEncoder()
+    maker = ListMaker(make_index(encoder), CONFIG, encoder)
+    before = encoder.texts
+    for _ in range(3):
+        maker.make([make_candidates(scores={}, query="wool rug"), make_candidates(scores={}, query="wool rug")], 0.0)
+    assert encoder.texts == before + 1
+
+
+def test_filters_context_and_seen_items_are_kept_out() -> None:
+    encoder = HashEncoder()
+    scores = {item: {"item_cf": 1.0} for item in TITLES}
+    asked = make_candidates(
+        scores=scores, context_item="mug", seen=["cup"], filters=Filters(categories=["kitchen"], exclude_items=["x"])
+    )
+    (made,) = ListMaker(make_index(encoder), CONFIG, encoder).make([asked], 0.0)
+    assert [item.item_id for item in made.items] == ["rug"]
+
+
+@st.composite
+def drawn(draw: st.DrawFn) -> Candidates:
+    scores = draw(
+        st.dictionaries(
+            st.sampled_from([*TITLES, "unknown"]),
+            st.dictionaries(st.sampled_from(SOURCES), st.floats(0, 9, width=16)),
+            max_size=6,
+        )
+    )
+    recent = draw(st.lists(st.sampled_from(list(TITLES)), unique=True, max_size=3))
+    because = dict.fromkeys(scores, recent[0]) if recent else None
+    return make_candidates(
+        scores=scores, recent=recent, because=because, k=draw(st.integers(1, 6)), actions="blr"[: len(recent)],
+        query=draw(st.sampled_from(["", "red"])),
+    )  # fmt: skip
+
+
+@given(drawn(), st.booleans())
+def test_the_reason_is_that_of_the_largest_share(asked: Candidates, with_model: bool) -> None:
+    encoder = HashEncoder() if with_model else None
+    config = replaced(CONFIG, weights={**CONFIG.weights, "item_cf": 0.2, "content": 0.2})
+    (made,) = ListMaker(make_index(encoder), config, encoder).make([asked], 0.0)
+    for item in made.items:
+        assert sum(item.sources.values()) == pytest.approx(1)
+        largest = max(item.sources.values())
+        leaders = [source for source, share in item.sources.items() if share == largest]
+        assert any(item.reason.startswith(LEADING_WORDS[source]) for source in leaders), (item.reason, item.sources)
+        if "because you" in item.reason:
+            assert item.because is not None
+            assert TITLES[item.because] in item.reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scores": pack_floats(np.zeros(3, np.float32))},
+        {"scores": b"123"},
+        {"because": b""},
+        {"because": b"\x07\x00"},
+        {"because": pack_ints(np.array([0, 9]))},
+        {"because": pack_ints(np.array([-2, 0]))},
+        {"sources": [], "scores": b""},
+        {"k": 0},
+    ],
+)
+def test_arrays_that_do_not_fit_are_a_record_error(change: dict[str, object]) -> None:
+    good = make_candidates()
+    check_candidates(good)
+    with pytest.raises(RecordError, match="bad_packed"):
+        check_candidates(msgspec.structs.replace(good, **change))
+
+
+def test_the_settings_reach_the_ranking() -> None:
+    config = rank_config(read_settings(weight_content=0.7, diversity=0.3, category_cap=2, candidates_content=9))
+    assert config == RankConfig({**CONFIG.weights, "content": 0.7}, 9, 0.3, 2)

@@ -28,7 +28,7 @@ def _known_partitions(settings: Settings, admin: AdminClient) -> dict[str, int]:
 
 
 def create_topics(settings: Settings) -> list[str]:
-    """Make the topics that are missing; returns their names. Raises `BrokerError`, or `SetupError` if one is refused."""
+    """Make the topics that are missing; returns their names. Raises `BrokerError`, `SetupError` if one is refused."""
     admin = admin_client(settings)
     known = _known_partitions(settings, admin)
     missing = [topic for topic in build_topics(settings).all() if topic.name not in known]

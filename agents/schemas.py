@@ -26,7 +26,7 @@ def _text(document: dict[str, Any]) -> str:
 
 def _schema(record: type[msgspec.Struct]) -> dict[str, Any]:
     """A record and all that it contains, as one schema."""
-    (reference,), parts = msgspec.json.schema_components([record], ref_template=_REF)
+    _, parts = msgspec.json.schema_components([record], ref_template=_REF)
     body = parts.pop(record.__name__)
     schema = {"$schema": SCHEMA_DIALECT, **body}
     if parts:

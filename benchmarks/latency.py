@@ -15,7 +15,7 @@ from benchmarks.workload import ITEMS, USERS, event, zipf
 
 READ_TIMEOUT_S = 15.0
 TICK_S = 0.002
-"""The load generator sleeps so long beyond the next event, then sends all that is due: it must not eat a core itself."""
+"""The load generator sleeps so long beyond the next event, then sends all that is due: it must not eat a core."""
 
 
 class CandidatesReader:
@@ -69,7 +69,7 @@ def measure(settings: Settings, rate_per_s: int, seconds: float) -> dict[str, fl
     def delivered(_error: object, message: object, at: float) -> None:
         due[f"{topic.name}-{message.partition()}-{message.offset()}"] = at  # type: ignore[attr-defined]
 
-    # The first record of a producer waits for its connection and its producer id: half a second that is not the worker's.
+    # The first record of a producer waits for its connection and producer id: half a second that is not the worker's.
     producer.produce(topic.name, event(keys[0], b"i0", b"view", time.time()), keys[0], partitions[0])
     producer.flush(READ_TIMEOUT_S)
     try:

@@ -13,13 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewTopic
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from agents.admin import create_topics
 from agents.local.kafka import LocalKafka
-from agents.runtime.clients import admin_client
+from agents.runtime.clients import admin_client, committed_consumer
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
 from benchmarks import latency, workload
@@ -88,11 +89,7 @@ def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
 
 
 def _ends(settings: Settings) -> int:
-    """Offset that a reader of all committed `cooccurrence` records stands at: after the last record of each partition."""
-    from confluent_kafka import TopicPartition
-
-    from agents.runtime.clients import committed_consumer
-
+    """Offsets after the last committed `cooccurrence` record of each partition, summed."""
     topic = build_topics(settings).cooccurrence
     consumer = committed_consumer(settings, "ends", **{"enable.partition.eof": True})
     total = 0

@@ -19,7 +19,7 @@ SOURCES = ("item_cf", "popular", "segment", "interest", "fresh")
 """Rows of `Selected.scores`."""
 INTERESTS_USED = 5
 DENSE_ITEMS = 50_000
-"""Up to so many items an array over all of them is cheaper for a list than a sparse row (55 against 150 µs at 5,000)."""
+"""Up to so many items an array over all of them is cheaper for a list than a sparse row (55, not 150 µs at 5,000)."""
 GROUNDED = 50
 """For so many candidates, the strongest by item-CF, it is found out which item of the history spoke for them."""
 

@@ -232,7 +232,7 @@ def recent_items(profile: Profile, most: int) -> list[str]:
 
 
 def actions(profile: Profile, items: Sequence[str], bought: float) -> str:
-    """What the user did with each item, a letter each: r rated, b bought (a strength of `bought` at least), l looked at."""
+    """What the user did with each item, a letter each: r rated, b bought (a strength of at least `bought`), l other."""
     least, contacts = round(bought * STRENGTH_STEPS), profile.contacts
     lows = [contacts.get(item, 0) & _LOW for item in items]
     return "".join(["r" if low & _RATED else "b" if low >= least else "l" for low in lows])

@@ -9,6 +9,8 @@ from agents.settings import Settings
 
 EMBEDDED_FETCH_WAIT_MS = 4
 """librdkafka's mock cluster answers a fetch at the end of its wait, also when records came meanwhile."""
+MESSAGE_BYTES = 1_048_000
+"""What a broker takes by default; librdkafka's own default is less than a dead letter of 1 MB with its headers."""
 SOCKET_TIMEOUT_MS = 6_000
 """A blocking call must come back before SIGTERM's ten seconds are over."""
 
@@ -18,6 +20,7 @@ def _common(settings: Settings) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": f"profilestream-{settings.instance}",
+        "message.max.bytes": MESSAGE_BYTES,
         "socket.timeout.ms": SOCKET_TIMEOUT_MS,
         "log_level": 2,  # what fails is raised or returned; a line for each try to reconnect would bury it
         "reconnect.backoff.max.ms": 1_000,

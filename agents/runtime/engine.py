@@ -167,7 +167,9 @@ class Engine:
                 return self._recovery
 
         class OwnApp(faust.App):
-            def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:
+            def FlowControlQueue(  # noqa: N802
+                self, maxsize: int | None = None, *, clear_on_resume: bool = False
+            ) -> Any:
                 # Faust empties the queues after its seek: a fetch made in between would be lost.
                 return super().FlowControlQueue(maxsize=maxsize, clear_on_resume=False)
 
@@ -198,7 +200,7 @@ class Engine:
             broker_heartbeat_interval=session_s / 4,
             broker_rebalance_timeout=max(session_s, 30.0),
             broker_request_timeout=max(session_s + 5, 40.0),
-            broker_check_crcs=not settings.embedded,  # librdkafka's mock cluster changes batches after their CRC is made
+            broker_check_crcs=not settings.embedded,  # the mock cluster changes batches after their CRC is made
             consumer_max_fetch_size=fetch_bytes,
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=settings.instance,

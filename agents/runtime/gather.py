@@ -6,7 +6,6 @@ from faust.types import TP
 
 from agents.runtime.batch import Batch, Record, Runs
 
-
 MOST_BYTES = 8 * 1024 * 1024
 """Of gathered values: about a second's work of the similarity worker, and 200 MB of memory while it is done."""
 

@@ -40,9 +40,8 @@ class Positions:
             start = self._next.get(tp)
             if start is None:
                 continue
-            if records[0].offset < start:
-                records = [record for record in records if record.offset >= start]
-            if records:
-                taken[tp] = records
-                self._next[tp] = records[-1].offset + 1
+            fresh = records if records[0].offset >= start else [r for r in records if r.offset >= start]
+            if fresh:
+                taken[tp] = fresh
+                self._next[tp] = fresh[-1].offset + 1
         return taken

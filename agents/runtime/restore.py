@@ -1,4 +1,4 @@
-"""After a rebalance: wait until the last owner's transactions are decided, then bring the local rows up to the changelog.
+"""After a rebalance: wait until the last owner's transactions are decided, then bring rows up to the changelog.
 
 committed offsets, once stable ──► changelog up to its last stable offset ──► rows ──► absorb from those offsets
 """

@@ -16,7 +16,7 @@ from agents.runtime.table import Table
 
 FORWARDED_HEADER = "forwarded"
 COMMIT_TIMEOUT_S = 8.0
-"""A commit that takes longer has an unknown outcome; shorter than the ten seconds in which SIGTERM must end a worker."""
+"""A commit that takes longer has an unknown outcome; shorter than the ten seconds that SIGTERM leaves a worker."""
 
 
 class Transaction:
@@ -79,7 +79,7 @@ class Transaction:
     def commit(self, offsets: Mapping[TP, int], group_metadata: Any) -> None:
         """Commit rows, records and source offsets together; then write the rows to the local store.
 
-        Raises `FencedError` if this worker is no longer the owner, or if the outcome is not known: the process must end.
+        Raises `FencedError` if this worker is no longer the owner, or if the outcome is unknown: the process must end.
         """
         last: dict[int, int] = {}
 

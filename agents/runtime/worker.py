@@ -38,7 +38,7 @@ GC_THRESHOLD = 50_000
 """A batch makes many short-lived containers, none of them in cycles: by default Python would look for cycles in all
 items and profiles many times a second."""
 PIPELINE_S = 0.002
-"""While a batch is at work, two fetches wait behind each other in the engine: a moment lets both into the next batch."""
+"""While a batch is at work, two fetches wait in the engine: a moment lets both into the next batch."""
 PENDING_S = 0.2
 """How often work without input is done when nothing is gathered."""
 
@@ -75,7 +75,7 @@ class Worker:
         """Work until a signal or an error; raises the error."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._wake, self._room = asyncio.Event(), asyncio.Event()
-        self._ending.on_request(lambda: self._stop_soon())
+        self._ending.on_request(self._stop_soon)
         settings = self._settings
         if settings.http_port:
             HealthServer(settings, self._health, self._metrics)

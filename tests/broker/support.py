@@ -80,7 +80,8 @@ class Supervised:
         if code is None:
             return
         self.codes.append(code)
-        assert self.restart and code in RESTARTED_CODES, f"ended with {code}:\n{self.tail()}"
+        assert self.restart, f"ended with {code}:\n{self.tail()}"
+        assert code in RESTARTED_CODES, f"ended with {code}:\n{self.tail()}"
         self.start()
 
     def kill(self, number: int = signal.SIGKILL) -> None:

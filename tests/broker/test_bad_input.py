@@ -140,7 +140,16 @@ def test_bad_requests_users_and_packed_records_are_put_aside_too(settings: Setti
             workers.wait_until(lambda k=kind, s=source: drained(settings, k, s), f"the end of {source.name}")  # type: ignore[misc]
     reasons = sorted(dict(letter.headers() or ())["reason"] for letter in read_all(settings, topics.dead_letters.name))
     assert reasons == sorted(
-        [b"bad_field", b"wrong_key", b"bad_field", b"missing_key", b"bad_field", b"bad_version", b"bad_packed", b"bad_packed"]
+        [
+            b"bad_field",
+            b"wrong_key",
+            b"bad_field",
+            b"missing_key",
+            b"bad_field",
+            b"bad_version",
+            b"bad_packed",
+            b"bad_packed",
+        ]
     )
 
 
@@ -159,8 +168,12 @@ def test_a_misplaced_event_is_forwarded_to_its_partition_in_order(settings: Sett
     profile = PROFILE.read(*newest(read_all(settings, topics.profiles_changelog.name)).values())
     assert set(profile.contacts) == {f"{item}{partition}" for item in "abc" for partition in range(4)}
     for partition in range(4):
-        assert [item for item in profile.contacts if item.endswith(str(partition))] == [f"{i}{partition}" for i in "abc"]
-    forwarded = [r for r in read_all(settings, topics.events.name) if any(n == "forwarded" for n, _ in r.headers() or ())]
+        assert [item for item in profile.contacts if item.endswith(str(partition))] == [
+            f"{i}{partition}" for i in "abc"
+        ]
+    forwarded = [
+        r for r in read_all(settings, topics.events.name) if any(n == "forwarded" for n, _ in r.headers() or ())
+    ]
     assert len(forwarded) == 9
     assert read_all(settings, topics.dead_letters.name) == []
 

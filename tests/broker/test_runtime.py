@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import NewTopic
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from agents.admin import create_topics
 from agents.partition import partition_of
@@ -183,8 +183,10 @@ def test_rows_are_restored_from_a_changelog_that_was_cut_and_deletions_hold(sett
             TopicPartition(topics.profiles_changelog.name, partition, _first_of_second_part(settings, partition))
             for partition in range(topics.profiles_changelog.partitions)
         ]
+        _set_cleanup(settings, topics.profiles_changelog, "compact,delete")  # else the broker refuses
         for future in admin_client_of(settings).delete_records(cut).values():
             future.result()
+        _set_cleanup(settings, topics.profiles_changelog, "compact")
         _delete(data)
         send(settings, topics.events, records(100))
         workers.wait_until(lambda: all_absorbed(settings, topics.events), "the third part")
@@ -192,6 +194,13 @@ def test_rows_are_restored_from_a_changelog_that_was_cut_and_deletions_hold(sett
     expected[KEYS[0]] -= 10
     rows = newest(read_all(settings, topics.profiles_changelog.name))
     assert {key: int(value) for (_, key), value in rows.items()} == expected
+
+
+def _set_cleanup(settings: Settings, topic: Topic, policy: str) -> None:
+    entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[entry])
+    for future in admin_client_of(settings).incremental_alter_configs([resource]).values():
+        future.result()
 
 
 def _first_of_second_part(settings: Settings, partition: int) -> int:
@@ -220,28 +229,53 @@ def test_every_codec_is_readable(codec: str, settings: Settings, tmp_path: Path)
 
 
 @pytest.mark.broker
-def test_a_source_topic_made_anew_is_noticed_and_named(settings: Settings, tmp_path: Path) -> None:
+def test_a_committed_offset_beyond_the_log_is_noticed_and_named(settings: Settings, tmp_path: Path) -> None:
     topics = build_topics(settings)
     send(settings, topics.events, records(200))
     with cluster(settings, tmp_path) as workers:
         worker = start(workers, restart=False)
         workers.wait_until(lambda: all_absorbed(settings, topics.events), "the records")
-        worker.kill(signal.SIGTERM)
+        worker.kill()
         worker.wait()
+    group = f"{settings.topic_prefix}profiles"
     admin = admin_client_of(settings)
-    admin.delete_topics([topics.events.name])[topics.events.name].result()
-    wait_until(lambda: topics.events.name not in admin.list_topics(timeout=10).topics, "the deletion")
-    admin.create_topics([NewTopic(topics.events.name, topics.events.partitions, 1)])[topics.events.name].result()
+    beyond = ConsumerGroupTopicPartitions(group, [TopicPartition(topics.events.name, 0, 1_000_000)])
+    wait_until(lambda: _is_empty(settings, group), "the end of the session")
+    admin.alter_consumer_group_offsets([beyond])[group].result()
     with cluster(settings, tmp_path) as workers:
         worker = start(workers, restart=False)
         assert worker.wait(30) == 2
         assert "was the topic made anew?" in worker.text()
         assert "PROFILESTREAM_ACCEPT_LOST_RECORDS" in worker.text()
-    send(settings, topics.events, records(50))
     with cluster(settings, tmp_path) as workers:
         workers.run(COMMAND, "accepts", PROFILESTREAM_ACCEPT_LOST_RECORDS="true")
-        send(settings, topics.events, records(50))
+        send(settings, topics.events, records(200))
         workers.wait_until(lambda: all_absorbed(settings, topics.events), "the new records")
+
+
+def _is_empty(settings: Settings, group: str) -> bool:
+    described = admin_client_of(settings).describe_consumer_groups([group])[group].result()
+    return bool(described.state.name == "EMPTY")
+
+
+@pytest.mark.broker
+def test_a_source_topic_made_anew_is_read_from_its_start(settings: Settings, tmp_path: Path) -> None:
+    topics = build_topics(settings)
+    send(settings, topics.events, records(200))
+    with cluster(settings, tmp_path) as workers:
+        worker = start(workers, restart=False)
+        workers.wait_until(lambda: all_absorbed(settings, topics.events), "the records")
+        worker.kill()
+        worker.wait()
+    admin = admin_client_of(settings)
+    admin.delete_topics([topics.events.name])[topics.events.name].result()
+    wait_until(lambda: topics.events.name not in admin.list_topics(timeout=10).topics, "the deletion")
+    create_topics(settings)
+    send(settings, topics.events, records(100))
+    with cluster(settings, tmp_path) as workers:
+        start(workers)
+        workers.wait_until(lambda: all_absorbed(settings, topics.events), "the new records")
+    check_exact(settings, Counter(KEYS[number % len(KEYS)] for part in (200, 100) for number in range(part)))
 
 
 @pytest.mark.broker

@@ -25,7 +25,13 @@ def run_worker(kind: str, variables: dict[str, str], timeout_s: float = START_TI
     """Exit code and standard error of a worker that must end by itself."""
     command = [sys.executable, "-m", "agents.cli", "worker", kind]
     ended = subprocess.run(
-        command, env={**os.environ, **variables}, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s
+        command,
+        env={**os.environ, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
     )
     return ended.returncode, ended.stderr
 

@@ -1,6 +1,6 @@
 """A batch that keeps ending the process is taken record by record, and the culprit is named.
 
-    fail, fail, fail ─► one by one ─► culprit fails alone ─► noted ─► put aside ─► all absorbed ─► forgotten
+fail, fail, fail ─► one by one ─► culprit fails alone ─► noted ─► put aside ─► all absorbed ─► forgotten
 """
 
 from pathlib import Path

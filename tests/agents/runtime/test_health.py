@@ -71,7 +71,10 @@ def get(port: int, path: str) -> tuple[int, str]:
 def test_ready_says_what_is_waited_for(served: tuple[Health, Metrics, int]) -> None:
     health, _, port = served
     health.reasons = ("view items", "restore")
-    assert get(port, "/ready") == (503, json.dumps({"ready": False, "waiting_for": ["view items", "restore"], "still": []}))
+    assert get(port, "/ready") == (
+        503,
+        json.dumps({"ready": False, "waiting_for": ["view items", "restore"], "still": []}),
+    )
     health.reasons = ()
     assert get(port, "/ready")[0] == 200
     assert get(port, "/live")[0] == 200

@@ -1,6 +1,6 @@
 """Which fetched records are absorbed.
 
-    epoch 0   lose_all → 1   own {a: 5}   take ≥ 5   take again: only what is new   lose_all → 2   nothing
+epoch 0   lose_all → 1   own {a: 5}   take ≥ 5   take again: only what is new   lose_all → 2   nothing
 """
 
 from dataclasses import dataclass

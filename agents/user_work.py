@@ -43,7 +43,7 @@ def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Tra
     for partition, records in batch.of(topics.users.name):
         placed = _placed(partition, records, topics.users.partitions, transaction)
         for record, user in intake.users(placed, transaction):
-            of(partition, record.key).users.append((record, user))
+            of(partition, record.key or b"").users.append((record, user))
     for partition, records in batch.of(topics.recommendations.name):
         for record in records:
             try:
@@ -52,7 +52,7 @@ def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Tra
                 transaction.dead_letter(record, exc)
                 continue
             if record.key == recommendation.user_id.encode():
-                of(partition, record.key).recommendations.append((record, recommendation))
+                of(partition, record.key or b"").recommendations.append((record, recommendation))
             else:
                 error = RecordError("wrong_key", "the key of a list differs from its user_id")
                 transaction.dead_letter(record, error)
@@ -60,7 +60,7 @@ def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Tra
         placed = _placed(partition, records, topics.events.partitions, transaction)
         users = work.setdefault(partition, {})
         for entry in intake.events(placed, transaction):
-            key = entry[0].key
+            key = entry[0].key or b""
             user_work = users.get(key)
             if user_work is None:
                 user_work = users[key] = UserWork(entry[1].user_id)
@@ -68,7 +68,7 @@ def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Tra
     for partition, records in batch.of(topics.requests.name):
         placed = _placed(partition, records, topics.requests.partitions, transaction)
         for record, request in intake.requests(placed, transaction):
-            of(partition, record.key).requests.append((record, request))
+            of(partition, record.key or b"").requests.append((record, request))
     return work
 
 
@@ -81,7 +81,7 @@ def _placed(partition: int, records: Sequence[Record], partitions: int, transact
         return records
     kept = []
     for record in records:
-        target = wrong.get(record.key)
+        target = wrong.get(record.key or b"")
         if target is None:
             kept.append(record)
         elif any(name == FORWARDED_HEADER for name, _ in record.headers):

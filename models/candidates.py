@@ -5,6 +5,7 @@ Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest ite
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +108,8 @@ class CandidateSelector:
         """One row of `item_cf_sums`, by one pass over an array of all items: faster while there are few of them."""
         near, weights = self._near(user.recent)
         sums = np.bincount(near, weights=weights, minlength=size)
-        cols = np.flatnonzero(sums)
-        return cols, sums[cols]
+        cols: Ints = np.flatnonzero(sums).astype(np.int64, copy=False)
+        return cols, np.asarray(sums[cols], np.float64)
 
     def _near(self, recent: Ints) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Neighbours of the newest items, and what each adds to its sum, both [len(recent) · K]."""
@@ -200,10 +201,10 @@ def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: f
     return users @ rows
 
 
-def _row(matrix: sparse.csr_array, place: int) -> tuple[Ints, Floats]:
+def _row(matrix: Any, place: int) -> tuple[Ints, Floats]:
     part = slice(matrix.indptr[place], matrix.indptr[place + 1])
-    cols: Ints = matrix.indices[part].astype(np.int64)
-    sums: Floats = np.asarray(matrix.data[part], np.float64)
+    cols: Ints = np.asarray(matrix.indices[part]).astype(np.int64)
+    sums: Floats = np.asarray(matrix.data[part]).astype(np.float64)
     return cols, sums
 
 
@@ -212,6 +213,7 @@ def _merged(lists: Sequence[Ranked], most: int) -> Ranked:
     if not lists:
         return np.zeros(0, np.int64), np.zeros(0)
     numbers, place = np.unique(np.concatenate([items for items, _ in lists]), return_inverse=True)
-    scores = np.bincount(place, weights=np.concatenate([values for _, values in lists]), minlength=len(numbers))
+    weights = np.concatenate([values for _, values in lists])
+    scores: Floats = np.asarray(np.bincount(place, weights=weights, minlength=len(numbers)), np.float64)
     order = np.argsort(-scores, kind="stable")[:most]
     return numbers[order], scores[order]

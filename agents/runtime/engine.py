@@ -60,7 +60,7 @@ class _Folded(NamedTuple):
     serialized_value_size: int
 
 
-class _PassThrough(faust.Schema):
+class _PassThrough(faust.Schema[Any, Any]):
     """Hands the fetch to the agent as it is: what cannot be decoded is the agent's to decide."""
 
     def loads_key(self, app: Any, message: Any, **options: Any) -> Any:
@@ -208,7 +208,7 @@ class Engine:
         self.app.transport = _CommittedTransport(self.app.conf.broker_consumer, self.app)
         channel = self.app.topic(*sources, schema=_PassThrough(), acks=False)
 
-        @self.app.agent(channel, name=f"{app_id}-batches")  # type: ignore[untyped-decorator]
+        @self.app.agent(channel, name=f"{app_id}-batches")
         async def deliver(stream: Any) -> None:
             # `events` ends neither on what cannot be decoded (as `take` does) nor on an error: `fail` ends the process,
             # since Faust would start the agent anew, acknowledge the batch and go on without it.
@@ -217,6 +217,11 @@ class Engine:
                     await on_fetch(event.value)
             except Exception as exc:
                 fail(exc)
+
+    def _kafka_consumer(self) -> Any:
+        """aiokafka's consumer; None before it is there."""
+        thread = getattr(self.app._consumer, "_thread", None)
+        return getattr(thread, "_consumer", None)
 
     def crash_reason(self) -> BaseException | None:
         """Why a part of the engine ended by itself; Faust would go on without it, and stand still."""
@@ -228,7 +233,7 @@ class Engine:
 
     def reading(self) -> dict[TP, int]:
         """Where reading stands in each assigned partition, transaction markers passed."""
-        consumer = self.app.consumer._thread._consumer if self.app.consumer._thread is not None else None
+        consumer = self._kafka_consumer()
         subscription = consumer._subscription.subscription if consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
@@ -238,7 +243,7 @@ class Engine:
 
     def group_metadata(self) -> bytes:
         """What `send_offsets_to_transaction` wants: librdkafka's layout of the membership that aiokafka holds."""
-        coordinator = self.app.consumer._thread._consumer._coordinator
+        coordinator = self._kafka_consumer()._coordinator
         return pack_group_metadata(self._app_id, coordinator.generation, coordinator.member_id, self._settings.instance)
 
 

@@ -46,7 +46,7 @@ class LagWatch:
         reading = dict(self._reading())
         if not reading:
             return
-        asked = {TopicPartition(tp.topic, tp.partition): OffsetSpec.latest() for tp in reading}
+        asked = {TopicPartition(tp.topic, tp.partition): OffsetSpec.latest() for tp in reading}  # type: ignore[no-untyped-call]
         futures = self._admin.list_offsets(
             asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_TIMEOUT_S
         )

@@ -187,14 +187,14 @@ class _Reading:
     def _apply(self, messages: list[Message], left: set[int]) -> None:
         rows: dict[int, dict[bytes, bytes | None]] = defaultdict(dict)
         for message in messages:
-            partition, error = message.partition(), message.error()
+            partition, offset, error = message.partition() or 0, message.offset() or 0, message.error()
             if error is None:
-                rows[partition][message.key()] = message.value()
-                self._ends[partition] = message.offset()
+                rows[partition][message.key() or b""] = message.value()
+                self._ends[partition] = offset
                 self._records += 1
             elif error.code() == KafkaError._PARTITION_EOF:
                 # The log may end in transaction markers, which nobody is shown: the end is behind the last record.
-                self._ends[partition] = max(self._ends[partition], message.offset() - 1)
+                self._ends[partition] = max(self._ends[partition], offset - 1)
                 left.discard(partition)
             else:
                 raise BrokerError(f"{self._table.changelog}: {error}")

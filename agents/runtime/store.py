@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch
 
@@ -62,8 +63,8 @@ class PartitionStore:
 
     def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Many rows in one call."""
-        found: list[bytes | None] = self._db.get(list(keys))
-        return found
+        found: Any = self._db.get(list(keys))
+        return list(found)
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows whose key begins with `prefix`, in the order of keys."""

@@ -56,9 +56,9 @@ def co_weights(
     }
 
 
-def replay(events: Iterable[Mapping[str, str]], **options: int) -> Reference:
+def replay(events: Iterable[Mapping[str, str]]) -> Reference:
     """Absorb events with user_id, item_id and event_type."""
-    reference = Reference(**options)
+    reference = Reference()
     for event in events:
         reference.absorb(event["user_id"], event["item_id"], event["event_type"])
     return reference

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from agents.partition import partition_of
 from agents.runtime.clients import admin_client, committed_consumer, plain_producer
+from agents.runtime.fetching import ReadRecord, read_record
 from agents.settings import ENV_PREFIX, Settings, read_settings
 from agents.topics import Topic, app_id
 
@@ -160,12 +162,10 @@ def cluster(settings: Settings, folder: Path) -> Iterator[Cluster]:
             worker.stop()
 
 
-def read_all(settings: Settings, topic: str, isolation: str = "read_committed") -> list[Message]:
+def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
     """Every record of a topic, partition by partition, offsets ascending."""
-    consumer = committed_consumer(
-        settings, f"{settings.topic_prefix}test", **{"enable.partition.eof": True, "isolation.level": isolation}
-    )
-    records: list[Message] = []
+    consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **{"enable.partition.eof": True})
+    records: list[ReadRecord] = []
     try:
         left = set(consumer.list_topics(topic, 10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, partition, 0) for partition in left])
@@ -175,25 +175,24 @@ def read_all(settings: Settings, topic: str, isolation: str = "read_committed") 
             for message in consumer.consume(10_000, 0.2):
                 error = message.error()
                 if error is None:
-                    records.append(message)
+                    records.append(read_record(message))
                 else:
                     assert error.code() == KafkaError._PARTITION_EOF, error
                     left.discard(message.partition() or 0)
     finally:
         consumer.close()
-    return sorted(records, key=lambda record: (record.partition() or 0, record.offset() or 0))
+    return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
-def newest(records: Sequence[Message]) -> dict[tuple[int, bytes], bytes]:
+def newest(records: Sequence[ReadRecord]) -> dict[tuple[int, bytes], bytes]:
     """(partition, key) → newest value, deletions gone: what a compacted topic stands for."""
     rows: dict[tuple[int, bytes], bytes] = {}
     for record in records:
-        place = (record.partition() or 0, record.key() or b"")
-        value = record.value()
-        if value is None:
+        place = (record.partition, record.key or b"")
+        if record.value is None:
             rows.pop(place, None)
         else:
-            rows[place] = value
+            rows[place] = record.value
     return rows
 
 
@@ -208,19 +207,21 @@ def absorbed(settings: Settings, worker: str, topic: Topic) -> dict[int, int]:
     return {position.partition: max(position.offset, 0) for position in found.topic_partitions}
 
 
-_admins: dict[str, object] = {}
+_admins: dict[str, AdminClient] = {}
 
 
-def admin_client_of(settings: Settings):  # type: ignore[no-untyped-def]
+def admin_client_of(settings: Settings) -> AdminClient:
     """One admin client for each broker: each has threads of its own."""
-    return _admins.setdefault(settings.bootstrap_servers, admin_client(settings))
+    if settings.bootstrap_servers not in _admins:
+        _admins[settings.bootstrap_servers] = admin_client(settings)
+    return _admins[settings.bootstrap_servers]
 
 
 def drained(settings: Settings, worker: str, topic: Topic) -> bool:
     """Whether a worker has absorbed every committed record of a topic."""
     ends: dict[int, int] = {}
     for record in read_all(settings, topic.name):
-        ends[record.partition() or 0] = (record.offset() or 0) + 1
+        ends[record.partition] = record.offset + 1
     committed = absorbed(settings, worker, topic)
     return all(committed[partition] >= end for partition, end in ends.items())
 
@@ -229,9 +230,14 @@ def send(settings: Settings, topic: Topic, records: Sequence[tuple[bytes | None,
     """Send (key, value) records to the partitions of their keys; all are delivered when it returns."""
     producer = plain_producer(settings, **{"queue.buffering.max.messages": 1_000_000})
     errors: list[object] = []
+
+    def delivered(error: object, _: object) -> None:
+        if error is not None:
+            errors.append(error)
+
     for key, value in records:
         partition = partition_of(key, topic.partitions) if key else 0
-        producer.produce(topic.name, value, key, partition, on_delivery=lambda error, _: error and errors.append(error))
+        producer.produce(topic.name, value, key, partition, on_delivery=delivered)
         producer.poll(0)
     assert producer.flush(30) == 0
     assert not errors

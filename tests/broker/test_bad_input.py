@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Message
 
 from agents.admin import create_topics
 from agents.packed import PROFILE
 from agents.runtime.clients import plain_producer
+from agents.runtime.fetching import ReadRecord
 from agents.settings import Settings
 from agents.topics import build_topics
 from tests.broker.support import broker_settings, cluster, drained, newest, read_all, send
@@ -54,11 +54,11 @@ BAD = {
 }
 
 
-def by_offset(records: list[Message], topic: str) -> dict[tuple[int, int], Message]:
+def by_offset(records: list[ReadRecord], topic: str) -> dict[tuple[int, int], ReadRecord]:
     """(partition, offset) of the bad record → its dead letter."""
     found = {}
     for record in records:
-        headers = dict(record.headers() or ())
+        headers = dict(record.headers)
         if headers["topic"] == topic.encode():
             found[int(headers["partition"]), int(headers["offset"])] = record
     return found
@@ -76,7 +76,7 @@ def test_each_bad_event_has_its_dead_letter_and_the_stream_goes_on(settings: Set
     topics = build_topics(settings)
     send(settings, topics.events, [(key, value) for key, value, _ in BAD.values()])
     send(settings, topics.events, [(b"good", event(user_id="good", item_id="not in any catalogue"))])
-    sent = {(m.partition(), m.offset()): m for m in read_all(settings, topics.events.name)}
+    sent = {(m.partition, m.offset): m for m in read_all(settings, topics.events.name)}
     with cluster(settings, tmp_path) as workers:
         workers.start("profiles")
         workers.wait_until(lambda: drained(settings, "profiles", topics.events), "the last event")
@@ -84,12 +84,12 @@ def test_each_bad_event_has_its_dead_letter_and_the_stream_goes_on(settings: Set
     assert len(letters) == len(BAD)
     reasons = {}
     for place, letter in letters.items():
-        headers = dict(letter.headers() or ())
-        assert letter.value() == sent[place].value()
-        assert int(headers["timestamp_ms"]) == sent[place].timestamp()[1]
+        headers = dict(letter.headers)
+        assert letter.value == sent[place].value
+        assert int(headers["timestamp_ms"]) == sent[place].timestamp
         assert int(headers["failed_at_ms"]) >= int(headers["timestamp_ms"])
         assert headers["detail"]
-        reasons[letter.value(), sent[place].key()] = headers["reason"].decode()
+        reasons[letter.value, sent[place].key] = headers["reason"].decode()
     for name, (key, value, reason) in BAD.items():
         assert (value, key) in reasons, name
         assert reason is None or reasons[value, key] == reason, name
@@ -138,7 +138,7 @@ def test_bad_requests_users_and_packed_records_are_put_aside_too(settings: Setti
             if kind not in {worker.log.stem.split("-")[0] for worker in workers.workers}:
                 workers.start(kind)
             workers.wait_until(lambda k=kind, s=source: drained(settings, k, s), f"the end of {source.name}")  # type: ignore[misc]
-    reasons = sorted(dict(letter.headers() or ())["reason"] for letter in read_all(settings, topics.dead_letters.name))
+    reasons = sorted(dict(letter.headers)["reason"] for letter in read_all(settings, topics.dead_letters.name))
     assert reasons == sorted(
         [
             b"bad_field",
@@ -171,9 +171,7 @@ def test_a_misplaced_event_is_forwarded_to_its_partition_in_order(settings: Sett
         assert [item for item in profile.contacts if item.endswith(str(partition))] == [
             f"{i}{partition}" for i in "abc"
         ]
-    forwarded = [
-        r for r in read_all(settings, topics.events.name) if any(n == "forwarded" for n, _ in r.headers() or ())
-    ]
+    forwarded = [r for r in read_all(settings, topics.events.name) if any(n == "forwarded" for n, _ in r.headers)]
     assert len(forwarded) == 9
     assert read_all(settings, topics.dead_letters.name) == []
 
@@ -187,8 +185,8 @@ def test_a_long_bad_value_is_cut_and_named_by_its_length_and_hash(settings: Sett
         workers.start("profiles")
         workers.wait_until(lambda: drained(settings, "profiles", topics.events), "the event")
     (letter,) = read_all(settings, topics.dead_letters.name)
-    headers = dict(letter.headers() or ())
-    assert letter.value() == value[:1_000_000]
+    headers = dict(letter.headers)
+    assert letter.value == value[:1_000_000]
     assert int(headers["length"]) == len(value)
     assert len(headers["sha256"]) == 64
 

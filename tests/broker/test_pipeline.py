@@ -169,17 +169,17 @@ def _check_dead_letters(settings: Settings, topics: Topics, bad: int) -> None:
     letters = read_all(settings, topics.dead_letters.name)
     places = Counter()  # type: ignore[var-annotated]
     for letter in letters:
-        headers = dict(letter.headers() or ())
+        headers = dict(letter.headers)
         assert headers["reason"] == b"bad_json"
-        assert letter.value() == b'{"user_id": broken'
+        assert letter.value == b'{"user_id": broken'
         places[headers["topic"], headers["partition"], headers["offset"]] += 1
     assert len(places) == bad
     assert set(places.values()) == {1}
 
 
 def _check_lists(settings: Settings, topics: Topics, events: int) -> None:
-    lists = [json.loads(record.value() or b"") for record in read_all(settings, topics.recommendations.name)]
-    outcomes = [json.loads(record.value() or b"") for record in read_all(settings, topics.outcomes.name)]
+    lists = [json.loads(record.value or b"") for record in read_all(settings, topics.recommendations.name)]
+    outcomes = [json.loads(record.value or b"") for record in read_all(settings, topics.outcomes.name)]
     triggers = Counter(trigger for one in lists for trigger in one["triggers"])
     assert set(triggers.values()) == {1}
     of_events = [trigger for trigger in triggers if trigger.startswith(topics.events.name)]

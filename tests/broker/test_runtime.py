@@ -65,7 +65,7 @@ def check_exact(settings: Settings, expected: Counter[bytes]) -> None:
     assert {key: int(value) for (_, key), value in rows.items()} == expected
     sent: dict[bytes, list[int]] = defaultdict(list)
     for record in read_all(settings, topics.outcomes.name):
-        key, count = (record.value() or b"").split()
+        key, count = (record.value or b"").split()
         sent[key].append(int(count))
     assert sent == {key: list(range(1, count + 1)) for key, count in expected.items()}
 
@@ -140,8 +140,8 @@ def test_a_record_that_ends_the_process_is_found_and_put_aside_with_its_tracebac
         assert not (tmp_path / "data" / f"{settings.topic_prefix}profiles-1" / "crashes.json").exists()
     check_exact(settings, Counter(KEYS[number % len(KEYS)] for number in range(120)))
     (letter,) = read_all(settings, topics.dead_letters.name)
-    headers = dict(letter.headers() or ())
-    assert letter.value() == b"crash"
+    headers = dict(letter.headers)
+    assert letter.value == b"crash"
     assert headers["reason"] == b"agent_failed"
     assert b"ValueError: this record cannot be counted" in headers["traceback"]
 
@@ -207,9 +207,9 @@ def _first_of_second_part(settings: Settings, partition: int) -> int:
     """Changelog offset before the last write of any key."""
     topics = build_topics(settings)
     last = {
-        record.key(): record.offset() or 0
+        record.key: record.offset
         for record in read_all(settings, topics.profiles_changelog.name)
-        if record.partition() == partition
+        if record.partition == partition
     }
     return min(last.values(), default=0)
 

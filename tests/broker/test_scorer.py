@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Message
 
 from agents.admin import create_topics
 from agents.packed import CANDIDATES
 from agents.records import Item, encode_json
+from agents.runtime.fetching import ReadRecord
 from agents.settings import Settings
 from agents.topics import Topics, build_topics
 from tests.agents.scorer_support import make_candidates
@@ -48,8 +48,8 @@ def packed(first: int, count: int, deadline_ms: int = 0) -> list[tuple[bytes | N
     return made
 
 
-def lists(settings: Settings, topics: Topics) -> list[tuple[Message, dict[str, object]]]:
-    return [(record, json.loads(record.value() or b"")) for record in read_all(settings, topics.recommendations.name)]
+def lists(settings: Settings, topics: Topics) -> list[tuple[ReadRecord, dict[str, object]]]:
+    return [(record, json.loads(record.value or b"")) for record in read_all(settings, topics.recommendations.name)]
 
 
 def count_absorbed(settings: Settings, topics: Topics) -> int:
@@ -71,14 +71,14 @@ def wait_until_done(workers: Cluster, topics: Topics, timeout_s: float = 90.0) -
 def check_one_list_each(settings: Settings, topics: Topics, count: int) -> None:
     """Exactly the lists "0" … in the partitions of their candidates, for the right users."""
     asked = {
-        CANDIDATES.read(record.value() or b"").recommendation_id: (record.partition(), record.key())
+        CANDIDATES.read(record.value or b"").recommendation_id: (record.partition, record.key)
         for record in read_all(settings, topics.candidates.name)
     }
     made = lists(settings, topics)
     assert Counter(one["recommendation_id"] for _, one in made) == Counter(str(number) for number in range(count))
     for record, one in made:
-        assert (record.partition(), record.key()) == asked[str(one["recommendation_id"])]
-        assert str(one["user_id"]).encode() == record.key()
+        assert (record.partition, record.key) == asked[str(one["recommendation_id"])]
+        assert str(one["user_id"]).encode() == record.key
 
 
 def test_a_killed_scorer_makes_each_list_once(settings: Settings, topics: Topics, tmp_path: Path) -> None:
@@ -141,14 +141,14 @@ def test_late_and_bad_candidates_have_no_list_but_are_not_lost(
         wait_until_done(workers, topics)
     made = {str(one["recommendation_id"]) for _, one in lists(settings, topics)}
     assert made == {str(number) for number in (*range(50), *range(57, 62))}
-    outcomes = [(record, json.loads(record.value() or b"")) for record in read_all(settings, topics.outcomes.name)]
+    outcomes = [(record, json.loads(record.value or b"")) for record in read_all(settings, topics.outcomes.name)]
     assert Counter(one["recommendation_id"] for _, one in outcomes) == Counter(str(n) for n in range(50, 57))
     for record, one in outcomes:
         assert (one["outcome"], one["request_id"]) == ("expired", f"r-{one['recommendation_id']}")
-        assert record.key() == one["user_id"].encode()
+        assert record.key == one["user_id"].encode()
     letters = read_all(settings, topics.dead_letters.name)
-    assert sorted(letter.value() or b"" for letter in letters) == sorted(value or b"" for _, value in bad)
-    reasons = {dict(letter.headers() or ())["reason"] for letter in letters}
+    assert sorted(letter.value or b"" for letter in letters) == sorted(value or b"" for _, value in bad)
+    reasons = {dict(letter.headers)["reason"] for letter in letters}
     assert reasons == {b"bad_version", b"bad_packed"}
 
 

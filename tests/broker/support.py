@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agents.partition import partition_of
@@ -160,6 +160,8 @@ def cluster(settings: Settings, folder: Path) -> Iterator[Cluster]:
     finally:
         for worker in made.workers:
             worker.stop()
+        while _group_readers:
+            _group_readers.popitem()[1].close()
 
 
 def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
@@ -198,13 +200,27 @@ def newest(records: Sequence[ReadRecord]) -> dict[tuple[int, bytes], bytes]:
 
 def absorbed(settings: Settings, worker: str, topic: Topic) -> dict[int, int]:
     """Committed offset of each partition; 0 before the first commit."""
-    group = app_id(settings, worker)
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic.name, p) for p in range(topic.partitions)])
+    asked = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
     try:
-        found = admin_client_of(settings).list_consumer_group_offsets([asked])[group].result(10)
+        found = _group_reader(settings, app_id(settings, worker)).committed(asked, 10)
     except KafkaException:
         return dict.fromkeys(range(topic.partitions), 0)
-    return {position.partition: max(position.offset, 0) for position in found.topic_partitions}
+    return {position.partition: max(position.offset, 0) for position in found}
+
+
+_group_readers: dict[tuple[str, str], Consumer] = {}
+
+
+def _group_reader(settings: Settings, group: str) -> Consumer:
+    """Asks for the offsets of a group without joining it.
+
+    Not an admin client: its `list_consumer_group_offsets` ends the process with a segmentation fault when the group's
+    coordinator is not ready (librdkafka 2.16 hands the error to a consumer group that an admin client does not have).
+    """
+    key = (settings.bootstrap_servers, group)
+    if key not in _group_readers:
+        _group_readers[key] = committed_consumer(settings, group, **{"isolation.level": "read_uncommitted"})
+    return _group_readers[key]
 
 
 _admins: dict[str, AdminClient] = {}

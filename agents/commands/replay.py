@@ -26,7 +26,7 @@ def replay(
     Example: profilestream replay events.csv --speed 100 --items items.jsonl
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskProgressColumn, TimeElapsedColumn
 
     from agents import replay as sending
     from agents import sample
@@ -43,7 +43,7 @@ def replay(
     if items is not None:
         catalogue = sending.Rows(items)
     sent_items = sending.send_catalogue(settings, catalogue) if catalogue else 0
-    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("{task.speed:,.0f} events/s"))
+    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(show_speed=True))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task("events", total=len(events) if isinstance(events, list) else None)
         started = progress.get_time()

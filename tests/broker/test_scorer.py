@@ -113,7 +113,7 @@ def test_scorers_come_and_go_and_each_list_is_made_once(settings: Settings, topi
     check_one_list_each(settings, topics, count)
 
 
-def test_a_scorer_that_slept_too_long_is_fenced(settings: Settings, topics: Topics, tmp_path: Path) -> None:
+def test_a_scorer_that_slept_too_long_makes_no_list_twice(settings: Settings, topics: Topics, tmp_path: Path) -> None:
     count, chunk = 4_000, 1_000
     with cluster(settings, tmp_path) as workers:
         sleeper, _ = start(workers, "1"), start(workers, "2")

@@ -126,7 +126,8 @@ def _work(settings: Settings, ending: Ending) -> None:
     metrics, health = Metrics(), Health()
     if settings.http_port:
         HealthServer(settings, health, metrics)
-    folder = DataFolder(settings, group).claim()
+    data = DataFolder(settings, group)  # its lock is held as long as it is kept
+    folder = data.claim()
     needed = (topics.candidates, topics.items, topics.recommendations, topics.outcomes, topics.dead_letters)
     check_topics(settings, [topic.name for topic in needed])
     encoder = load_encoder(settings)

@@ -13,11 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from agents.local.kafka import LocalKafka
-from agents.runtime.clients import admin_client
+from agents.runtime.clients import committed_consumer
 from agents.settings import Settings
 from agents.topics import Topic
 
@@ -86,19 +85,27 @@ def kafka(folder: Path, port: int) -> Iterator[LocalKafka]:
 
 
 class Offsets:
-    """Ends of topics and committed offsets of groups."""
+    """Committed offsets of groups, asked for without joining them.
+
+    Not by an admin client: its `list_consumer_group_offsets` ends the process with a segmentation fault when the group's
+    coordinator is not ready (librdkafka 2.16).
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._admin: AdminClient = admin_client(settings)
+        self._settings = settings
+        self._readers: dict[str, Consumer] = {}
 
     def committed(self, group: str, topic: Topic) -> int:
         """Records of a topic that a group has absorbed, transaction markers included; 0 before its first commit."""
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic.name, p) for p in range(topic.partitions)])
+        if group not in self._readers:
+            options = {"isolation.level": "read_uncommitted"}
+            self._readers[group] = committed_consumer(self._settings, group, **options)
+        asked = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
         try:
-            found = self._admin.list_consumer_group_offsets([asked])[group].result()
+            found = self._readers[group].committed(asked, 10)
         except KafkaException:
             return 0
-        return sum(max(position.offset, 0) for position in found.topic_partitions)
+        return sum(max(position.offset, 0) for position in found)
 
 
 def wait_until(done: Callable[[], bool], watched: Sequence[Measured], what: str, timeout_s: float = 300.0) -> float:

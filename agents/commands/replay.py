@@ -26,7 +26,14 @@ def replay(
     Example: profilestream replay events.csv --speed 100 --items items.jsonl
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskProgressColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TimeElapsedColumn,
+    )
 
     from agents import replay as sending
     from agents import sample

@@ -66,7 +66,8 @@ class Worker:
         self._gathered = Gatherer(spec.gather_s, settings.max_batch_records)
         self._absorbed_at = 0.0
         self._failed: BaseException | None = None
-        self._folder = DataFolder(settings, self._group).claim()
+        self._data = DataFolder(settings, self._group)  # its lock is held as long as it is kept
+        self._folder = self._data.claim()
         self._table = Table(self._folder / spec.table, f"{self._group}-{spec.table}-changelog")
         self._sources = tuple(topic.name for topic in spec.sources)
         self._restorer = Restorer(settings, spec.name, self._sources, self._table, self._metrics)

@@ -30,6 +30,15 @@ class _Asked:
     request: Request | None = None
 
 
+@dataclass(frozen=True)
+class _Ids:
+    """The items of `wanted` by their ids."""
+
+    recent: list[str]
+    hidden: list[str]
+    wanted: Wanted
+
+
 def trigger_id(record: Record) -> str:
     """`<topic>-<partition>-<offset>`: names the record, and the list that answers it."""
     return f"{record.topic}-{record.partition}-{record.offset}"
@@ -69,11 +78,12 @@ class CandidatesWriter:
         if not in_time:
             return
         wanted = [self._wanted(entry) for entry in in_time]
-        for entry, want, selected in zip(in_time, wanted, self._knowledge.selector.select(wanted), strict=True):
-            value = CANDIDATES.write(self._packed(entry, want, selected))
+        chosen = self._knowledge.selector.select([one.wanted for one in wanted])
+        for entry, ids, selected in zip(in_time, wanted, chosen, strict=True):
+            value = CANDIDATES.write(self._packed(entry, ids, selected))
             transaction.send(self._topics.candidates.name, entry.partition, entry.key, value)
 
-    def _wanted(self, entry: _Asked) -> Wanted:
+    def _wanted(self, entry: _Asked) -> _Ids:
         items, profile = self._knowledge.items, entry.folded.profile
         recent = recent_items(profile, self._settings.recent_items)
         hidden = [*profile.contacts, *profile.blocked]
@@ -87,13 +97,14 @@ class CandidatesWriter:
         recent_numbers, hidden_numbers = items.numbers(recent), items.numbers(hidden)
         if request is not None and request.filters.categories:
             only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
-        return Wanted(
+        wanted = Wanted(
             recent_numbers, hidden_numbers, entry.folded.segment, top_interests(profile, INTERESTS_USED), only
         )
+        return _Ids(recent, hidden, wanted)
 
-    def _packed(self, entry: _Asked, wanted: Wanted, selected: Selected) -> Candidates:
+    def _packed(self, entry: _Asked, ids: _Ids, selected: Selected) -> Candidates:
         names, profile, request = self._knowledge.items.ids, entry.folded.profile, entry.request
-        recent = [names[number] for number in wanted.recent.tolist()]
+        recent = ids.recent
         return Candidates(
             user_id=entry.folded.user_id,
             recommendation_id=entry.triggers[-1],
@@ -103,7 +114,7 @@ class CandidatesWriter:
             asked_ms=entry.asked_ms,
             deadline_ms=entry.deadline_ms,
             recent=recent,
-            seen=[names[number] for number in wanted.hidden.tolist()],
+            seen=ids.hidden,
             items=[names[number] for number in selected.items.tolist()],
             sources=list(SOURCES),
             scores=pack_floats(selected.scores.ravel()),

@@ -64,6 +64,10 @@ class Selected:
     because: Ints
 
 
+_Near = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Neighbours of a user's newest items, and what each adds to its sum, both [len(recent) · K]."""
+
+
 @dataclass
 class _Scratch:
     """Arrays over all items that are kept between batches, so that a list costs nothing per item."""
@@ -100,24 +104,17 @@ class CandidateSelector:
         self._scratch.grow(len(self._table.items))
         size = len(self._table.items)
         if size <= DENSE_ITEMS:
-            return [self._one(user, *self._dense_sums(user, size)) for user in users]
+            return [self._one(user, near, *_dense_sums(near, size)) for user in users for near in (self._near(user),)]
         sums = item_cf_sums(self._table, [user.recent for user in users], self._config.recency_power)
-        return [self._one(user, *_row(sums, place)) for place, user in enumerate(users)]
+        return [self._one(user, self._near(user), *_row(sums, place)) for place, user in enumerate(users)]
 
-    def _dense_sums(self, user: Wanted, size: int) -> tuple[Ints, Floats]:
-        """One row of `item_cf_sums`, by one pass over an array of all items: faster while there are few of them."""
-        near, weights = self._near(user.recent)
-        sums = np.bincount(near, weights=weights, minlength=size)
-        cols: Ints = np.flatnonzero(sums).astype(np.int64, copy=False)
-        return cols, np.asarray(sums[cols], np.float64)
-
-    def _near(self, recent: Ints) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Neighbours of the newest items, and what each adds to its sum, both [len(recent) · K]."""
+    def _near(self, user: Wanted) -> _Near:
+        recent = user.recent
         recency = ((np.arange(len(recent)) + 1.0) ** -self._config.recency_power).astype(np.float32)
         weights = self._table.weights[recent] * recency[:, None]
         return self._table.cols[recent].ravel(), weights.ravel()
 
-    def _one(self, user: Wanted, cols: Ints, sums: Floats) -> Selected:
+    def _one(self, user: Wanted, near: _Near, cols: Ints, sums: Floats) -> Selected:
         hidden, slot = self._scratch.hidden, self._scratch.slot
         hidden[user.hidden] = True
         try:
@@ -138,7 +135,7 @@ class CandidateSelector:
         known = items < len(self._popular.popularity)
         scores[1, known] = self._popular.popularity[items[known]]
         slot[items[GROUNDED:]] = -1
-        because = self._because(user.recent, len(items))
+        because = self._because(near, len(items))
         slot[items[:GROUNDED]] = -1
         return Selected(items, scores, because)
 
@@ -172,18 +169,23 @@ class CandidateSelector:
         places = np.flatnonzero(shown)[:most]
         return numbers[places], scores[places]
 
-    def _because(self, recent: Ints, count: int) -> Ints:
+    def _because(self, near: _Near, count: int) -> Ints:
         """For each candidate that has a `slot`: the place in `recent` whose item adds most to its sum, or −1."""
         because = np.full(count, -1, np.int64)
-        if not len(recent) or not count:
-            return because
-        near, weights = self._near(recent)
-        slots = self._scratch.slot[near]
+        cols, weights = near
+        slots = self._scratch.slot[cols]
         hit = np.flatnonzero(slots >= 0)
         hit = hit[weights[hit] > 0]
         order = hit[np.argsort(weights[hit], kind="stable")]
         because[slots[order]] = order // self._table.most  # of several writes to one slot the last, largest, stays
         return because
+
+
+def _dense_sums(near: _Near, size: int) -> tuple[Ints, Floats]:
+    """One row of `item_cf_sums`, by one pass over an array of all items: faster while there are few of them."""
+    sums = np.bincount(near[0], weights=near[1], minlength=size)
+    cols: Ints = np.flatnonzero(sums).astype(np.int64, copy=False)
+    return cols, np.asarray(sums[cols], np.float64)
 
 
 def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: float) -> sparse.csr_array:

@@ -17,6 +17,8 @@ Floats = NDArray[np.float32]
 CONTENT = "content"
 HISTORY_LENGTH = "history_length"
 FEATURE_DIGITS = 5
+CONTENT_ITEMS = 32
+"""Newest items that make the profile embedding: all older ones together weigh less than 1 %."""
 CELLS_AT_ONCE = 1 << 24
 """Cosines of lists × items in memory at a time (64 MB)."""
 
@@ -101,7 +103,7 @@ def rank_lists(inputs: Sequence[ListInput], index: ItemIndex, config: RankConfig
 
 def _wanted(one: ListInput, index: ItemIndex) -> Floats | None:
     """The profile embedding, with what is on the page first."""
-    newest = [one.context_item, *one.recent] if one.context_item else one.recent
+    newest = [one.context_item, *one.recent[:CONTENT_ITEMS]] if one.context_item else one.recent[:CONTENT_ITEMS]
     places = index.places(dict.fromkeys(newest))
     has_vector = np.flatnonzero(places >= 0)
     has_vector = has_vector[index.embedded[places[has_vector]]]

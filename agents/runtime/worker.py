@@ -37,7 +37,7 @@ SWITCH_S = 0.0005
 GC_THRESHOLD = 50_000
 """A batch makes many short-lived containers, none of them in cycles: by default Python would look for cycles in all
 items and profiles many times a second."""
-PIPELINE_S = 0.002
+PIPELINE_S = 0.001
 """While a batch is at work, two fetches wait in the engine: a moment lets both into the next batch."""
 PENDING_S = 0.2
 """How often work without input is done when nothing is gathered."""

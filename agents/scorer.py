@@ -1,6 +1,7 @@
 """The scorer worker: `candidates` → ranked lists with reasons → `recommendations`, exactly once."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 
@@ -103,9 +104,14 @@ def load_encoder(settings: Settings) -> TextEncoder | None:
             "or leave the setting empty to blend without BERT"
         ) from exc
     try:
-        return Encoder(find_model(settings.bert_model), settings.device)
+        return Encoder(find_model(settings.bert_model), settings.device, settings.scorer_threads or _half_the_cores())
     except ValueError as exc:
         raise SetupError(f"PROFILESTREAM_BERT_MODEL: {exc}") from exc
+
+
+def _half_the_cores() -> int:
+    """torch's threads wait for each other: where one has to share its core, all stand still (10 ms became 200)."""
+    return max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
 
 
 def run(settings: Settings) -> int:

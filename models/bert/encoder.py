@@ -25,9 +25,14 @@ TEXTS_AT_ONCE = 10_000
 class Encoder:
     """A model in memory. Safe to call from one thread at a time."""
 
-    def __init__(self, folder: ModelFolder, device: Device = "auto") -> None:
-        """Load it: bf16 on a GPU, float32 on a processor. Raises ModelError if the files or the device do not do."""
+    def __init__(self, folder: ModelFolder, device: Device = "auto", threads: int = 0) -> None:
+        """Load it: bf16 on a GPU, float32 on a processor. Raises ModelError if the files or the device do not do.
+
+        `threads` of the processor hold for all of torch in this process; 0: as many as torch likes.
+        """
         self.device = choose_device(device)
+        if threads:
+            torch.set_num_threads(threads)
         self._tokens_at_once = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
         self._folder = folder
         # Its progress bars and hints about training heads are no use in a worker's log.

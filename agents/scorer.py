@@ -34,7 +34,8 @@ NAME = "scorer"
 IDLE_WAIT_S = 0.05
 """How long candidates are waited for before other work is looked at."""
 VIEW_WAIT_S = 0.05
-FETCH_WAIT_MS = 10
+FETCH_WAIT_MS = 100
+"""A fetch is answered as soon as there is a committed record; a shorter wait only asks more often."""
 
 
 class Scorer:

@@ -10,7 +10,7 @@ from agents.runtime.clients import admin_client
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 8.0
 SAFE_REPLICAS = 3
 """From so many replicas on, two must have a record before it counts as written."""
 

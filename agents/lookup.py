@@ -10,7 +10,7 @@ from agents.runtime.clients import committed_consumer
 from agents.settings import Settings
 from agents.topics import Topic
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 8.0
 READ_AT_ONCE = 10_000
 
 

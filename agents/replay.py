@@ -22,7 +22,7 @@ NUMBERS = ("timestamp", "rating")
 SENT_AT_ONCE = 2_000
 BAD_LINES_KEPT = 20
 DELIVERY_TIMEOUT_S = 60.0
-ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 8.0
 
 Row = dict[str, Any]
 

@@ -87,8 +87,8 @@ def kafka(folder: Path, port: int) -> Iterator[LocalKafka]:
 class Offsets:
     """Committed offsets of groups, asked for without joining them.
 
-    Not by an admin client: its `list_consumer_group_offsets` ends the process with a segmentation fault when the group's
-    coordinator is not ready (librdkafka 2.16).
+    Not by an admin client: its `list_consumer_group_offsets` ends the process with a segmentation fault when the
+    group's coordinator is not ready (librdkafka 2.16).
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -123,6 +123,10 @@ def measure_latency(broker: LocalKafka, folder: Path) -> dict[str, Any]:
         wait_until(
             lambda: offsets.committed(app_id(settings, "profiles"), topics.events) >= history, both, "the history"
         )
+        ends = _ends(settings)
+        wait_until(
+            lambda: offsets.committed(app_id(settings, "similarity"), topics.cooccurrence) >= ends, both, "its pairs"
+        )
         latency.measure(settings, LATENCY_RATE_PER_S, WARM_UP_S)
         return latency.measure(settings, LATENCY_RATE_PER_S, LATENCY_S)
 

@@ -8,6 +8,7 @@ import pytest
 from agents.knowledge import Knowledge
 from agents.packed import PROFILE
 from agents.records import Event, RankedItem, Recommendation, User
+from agents.runtime.batch import Record
 from agents.settings import read_settings
 from agents.user_work import UserWork
 from agents.users import Folded, UserFolder
@@ -15,11 +16,11 @@ from models.profile import Profile
 from tests.agents.runtime.test_positions import Rec
 
 
-def record(offset: int, timestamp: int = 1_000) -> Rec:
+def record(offset: int, timestamp: int = 1_000) -> Record:
     return Rec("events", 0, offset, timestamp)
 
 
-def events(*seen: Event, first: int = 0, timestamp: int = 1_000) -> list[tuple[Rec, Event, int]]:
+def events(*seen: Event, first: int = 0, timestamp: int = 1_000) -> list[tuple[Record, Event, int]]:
     return [(record(first + number, timestamp), event, timestamp) for number, event in enumerate(seen)]
 
 

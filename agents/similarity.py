@@ -1,6 +1,7 @@
 """The similarity worker: `cooccurrence` → table `item_rows` → `neighbours`."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -20,6 +21,8 @@ from models.similarity import CAP_SLACK, CsrRows, Floats, neighbour_weights, str
 
 STALE_SHARE = 0.25
 """Share of the publishing budget for rows that did not change themselves but whose neighbours' norms did."""
+NICENESS = 10
+"""Where cores are shared, lists go first: nobody waits for neighbours, and they are gathered for seconds anyway."""
 FETCH_BYTES = 1024 * 1024
 """Small: a message holds thousands of changes."""
 MOST_SECONDS_SAVED = 5.0
@@ -187,6 +190,7 @@ def _access(transaction: Transaction, partition: int) -> tuple[Read, Write]:
 
 def run(settings: Settings) -> int:
     """Work until told to stop; returns the exit code."""
+    os.nice(NICENESS)
     agent = SimilarityAgent(settings)
     topics = build_topics(settings)
     spec = WorkerSpec("similarity", (topics.cooccurrence,), "item_rows", (agent.view,), settings.gather_s, FETCH_BYTES)

@@ -24,8 +24,8 @@ def events(*seen: Event, first: int = 0, timestamp: int = 1_000) -> list[tuple[R
     return [(record(first + number, timestamp), event, timestamp) for number, event in enumerate(seen)]
 
 
-def buy(item: str, **more: str) -> Event:
-    return Event("u", "purchase", item, **more)
+def buy(item: str, event_id: str | None = None) -> Event:
+    return Event("u", "purchase", item, event_id=event_id)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ the variable (`SettingsError`, exit code 2).
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agents.errors import SettingsError
@@ -103,9 +103,6 @@ class Settings(BaseSettings):
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")
-
-    # --- security (plain by default)
-    sasl_password: SecretStr | None = None
 
     @field_validator("trigger_types", "segment_attributes", mode="before")
     @classmethod

@@ -179,6 +179,7 @@ class Worker:
         """A rebalance begins. No batch is at work: batches and this run in one thread."""
         self._positions.lose_all()
         self._gathered.clear()  # it will be fetched again
+        self._room.set()
 
     def _on_assigned(self, partitions: frozenset[int]) -> None:
         self._agent.assigned(partitions, self._table)

@@ -1,0 +1,147 @@
+"""Corners of folding: configured triggers, lists that close, consent and erasure one after the other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.knowledge import Knowledge
+from agents.packed import PROFILE
+from agents.records import Event, RankedItem, Recommendation, User
+from agents.settings import read_settings
+from agents.user_work import UserWork
+from agents.users import Folded, UserFolder
+from models.catalogue import Entry
+from models.profile import ListInFlight, Profile, unpack_contact
+from tests.agents.test_folding import buy, events, record, row, sent
+
+
+def folder(data: Path, **options: object) -> UserFolder:
+    settings = read_settings(data_dir=data, **options)
+    return UserFolder(settings, Knowledge(settings))
+
+
+def outcomes(folded: Folded) -> list[tuple[Any, ...]]:
+    found = [json.loads(value) for value in folded.outcomes]
+    return [(one["recommendation_id"], one["outcome"], one["item_id"]) for one in found]
+
+
+def profile(folded: Folded) -> Profile:
+    return PROFILE.read(row(folded))
+
+
+@pytest.mark.parametrize(("types", "offsets"), [("view,share", [0, 2]), ("", []), ("search", [3])])
+def test_the_setting_says_which_events_ask_for_a_list(types: str, offsets: list[int], tmp_path: Path) -> None:
+    seen = [Event("u", "view", "a"), buy("b"), Event("u", "share", "c"), Event("u", "search", query="tea")]
+    folded = folder(tmp_path, trigger_types=types).fold(UserWork("u", events=events(*seen)), None)
+    assert [trigger.offset for trigger in folded.triggers] == offsets
+
+
+def test_lists_close_after_so_many_events_of_their_user(tmp_path: Path) -> None:
+    folding = folder(tmp_path, attribution_events=2)
+    listed = folding.fold(UserWork("u", recommendations=[(record(0), sent("one", "a", "b"))]), None)
+    first = folding.fold(UserWork("u", events=events(buy("a"))), row(listed))
+    assert outcomes(first) == [("one", "bought", "a")]
+    second = folding.fold(UserWork("u", events=events(buy("z"), first=1)), row(first))
+    assert outcomes(second) == [("one", "skipped", "b")]
+    assert profile(second).lists == []
+
+
+def test_lists_close_after_so_much_time(tmp_path: Path) -> None:
+    folding = folder(tmp_path, attribution_s=5)
+    listed = folding.fold(UserWork("u", recommendations=[(record(0), sent("one", "a"))]), None)
+    assert profile(listed).lists == [ListInFlight("one", ["a"], [{"popular": 0.5}], 1_000, 0)]
+    young = folding.fold(UserWork("u", events=events(buy("y"), timestamp=5_999)), row(listed))
+    assert outcomes(young) == []
+    old = folding.fold(UserWork("u", events=events(buy("z"), timestamp=6_000)), row(young))
+    assert outcomes(old) == [("one", "skipped", "a")]
+
+
+def test_a_list_of_the_same_batch_is_there_before_the_event_that_acts_on_it(tmp_path: Path) -> None:
+    work = UserWork("u", recommendations=[(record(0), sent("one", "a"))], events=events(buy("a")))
+    folded = folder(tmp_path).fold(work, None)
+    assert outcomes(folded) == [("one", "bought", "a")]
+
+
+def test_an_echoed_list_that_comes_later_gets_its_outcome(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    early = folding.fold(UserWork("u", events=events(Event("u", "click", "a", recommendation_id="one"))), None)
+    assert outcomes(early) == []
+    listed = folding.fold(UserWork("u", recommendations=[(record(0), sent("one", "a"))]), row(early))
+    assert outcomes(listed) == [("one", "clicked", "a")]
+
+
+def test_a_double_has_no_outcome_either(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    known = folding.fold(UserWork("u", events=events(buy("a", event_id="1"))), None)
+    listed = folding.fold(UserWork("u", recommendations=[(record(0), sent("one", "a"))]), row(known))
+    again = folding.fold(UserWork("u", events=events(buy("a", event_id="1"), first=5)), row(listed))
+    assert (outcomes(again), again.triggers) == ([], [])
+    assert again.row == listed.row
+
+
+def test_the_variant_and_the_place_are_told(tmp_path: Path) -> None:
+    ranked = [RankedItem("a", 1.0, ""), RankedItem("b", 0.5, "", features={"item_cf": 2.0})]
+    listed = Recommendation("one", "u", ranked, ["one"], 1.0, variant="b")
+    work = UserWork("u", recommendations=[(record(0), listed)], events=events(Event("u", "dislike", "b")))
+    (value,) = folder(tmp_path).fold(work, None).outcomes
+    outcome = json.loads(value)
+    assert (outcome["variant"], outcome["position"], outcome["event_type"]) == ("b", 1, "dislike")
+    assert (outcome["user_id"], outcome["features"], outcome["timestamp"]) == ("u", {"item_cf": 2.0}, 1.0)
+
+
+def test_neither_lists_nor_events_are_kept_without_consent(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    withdrawn = folding.fold(UserWork("u", users=[(record(0), User("u", consent=False))]), None)
+    work = UserWork("u", recommendations=[(record(0), sent("one", "a"))], events=events(buy("a")))
+    folded = folding.fold(work, row(withdrawn))
+    assert (folded.row, folded.outcomes, folded.changes) == (withdrawn.row, [], [])
+    assert len(folded.triggers) == 1
+
+
+def test_a_list_sent_before_the_erasure_is_not_followed(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    erased = folding.fold(UserWork("u", users=[(record(0, 2_000), None)]), None)
+    old = folding.fold(UserWork("u", recommendations=[(record(0, 2_000), sent("one", "a"))]), row(erased))
+    assert old.row == erased.row
+    new = folding.fold(UserWork("u", recommendations=[(record(0, 2_001), sent("one", "a"))]), row(erased))
+    assert len(profile(new).lists) == 1
+
+
+def test_an_erased_user_may_declare_again_and_the_erasure_is_remembered(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    declarations = [(record(0, 2_000), None), (record(1, 3_000), User("u", {"age": 30.0}))]
+    again = folding.fold(UserWork("u", users=declarations), None)
+    assert profile(again) == Profile(attributes={"age": 30.0}, erased_ms=2_000)
+    withdrawn = folding.fold(UserWork("u", users=[(record(2, 4_000), User("u", consent=False))]), row(again))
+    assert profile(withdrawn) == Profile(consent=False, erased_ms=2_000)
+    erased = folding.fold(UserWork("u", users=[(record(3, 5_000), None)]), row(withdrawn))
+    assert profile(erased) == Profile(erased_ms=5_000)
+
+
+def test_what_is_erased_and_what_comes_anew_in_one_batch_are_two_changes(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    first = folding.fold(UserWork("u", events=events(buy("a"), buy("b"))), None)
+    work = UserWork("u", users=[(record(0, 2_000), None)], events=events(buy("b"), buy("c"), timestamp=3_000))
+    forgotten, anew = folding.fold(work, row(first)).changes
+    assert (list(forgotten.before), forgotten.new, forgotten.left) == (["a", "b"], [], 2)
+    assert (list(anew.before), anew.new, anew.left) == ([], ["b", "c"], 0)
+
+
+def test_the_catalogue_gives_the_words_of_interests(tmp_path: Path) -> None:
+    settings = read_settings(data_dir=tmp_path, interest_alpha=0.5, segment_attributes="age,land")
+    knowledge = Knowledge(settings)
+    knowledge.catalogue.put("a", Entry(("cups",), ("red", "cups")))
+    work = UserWork("u", users=[(record(0), User("u", {"land": "fr", "age": "25-34"}))], events=events(buy("a")))
+    folded = UserFolder(settings, knowledge).fold(work, None)
+    assert profile(folded).interests == {"cups": 0.5, "red": 0.5}
+    assert folded.segment == "age=25-34|land=fr"
+
+
+def test_the_history_keeps_the_newest(tmp_path: Path) -> None:
+    folding = folder(tmp_path, history_size=2, strength_purchase=7)
+    folded = folding.fold(UserWork("u", events=events(buy("a"), buy("b"), buy("c"))), None)
+    assert list(profile(folded).contacts) == ["b", "c"]
+    assert folded.changes[0].left == 1
+    assert unpack_contact(profile(folded).contacts["c"]) == (1, 7.0, False)

@@ -5,18 +5,23 @@
   (its recovery skips records that it cannot decode, and waits for ever on a log that ends in a marker: #176, #651).
 * Nothing is acknowledged and nothing is committed by Faust (#606, #316): offsets go into the transaction.
 * Only committed records are read (Faust does so in its own exactly-once mode only, which loses records: #323, #136).
-* Nothing that was queued is thrown away when the flow resumes; `positions.py` decides what counts.
+* Faust seeks first and lets the flow resume then; what is fetched in between it throws away, and goes on behind the
+  hole. Here the flow resumes first, and the seek is the last step: one step of the consumer's thread for all partitions,
+  which also changes the epoch that each fetch is stamped with in that thread. What was fetched before it is void; after
+  it nothing is thrown away until the next rebalance.
 """
 
 import asyncio
+import itertools
 import struct
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
 import faust
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import IllegalStateError
 from faust.tables import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
@@ -70,28 +75,30 @@ class _PassThrough(faust.Schema[Any, Any]):
         return message.value
 
 
-def _scheduler(positions: Positions) -> type:
-    class BatchScheduler:
-        """Faust's order of delivery: all at once."""
+class _Stamped(dict[TP, list[Any]]):
+    """Records of one fetch, with the epoch in which the consumer's thread took them."""
 
-        def iterate(self, records: dict[TP, list[Any]]) -> Iterator[tuple[TP, _Folded]]:
-            if records:
-                tp, run = next(iter(records.items()))
-                last, fetch = run[-1], Fetch(positions.epoch, dict(records))
-                yield (
-                    tp,
-                    _Folded(
-                        last.topic, last.partition, last.offset + 1, last.timestamp, 0, (), None, fetch, None, 0, 0
-                    ),
-                )
+    epoch = -1
 
-    return BatchScheduler
+
+class _BatchScheduler:
+    """Faust's order of delivery: all at once."""
+
+    # Faust drops messages whose offset is below the last one's of that partition; these only ever rise.
+    _offsets = itertools.count(1 << 50)
+
+    def iterate(self, records: _Stamped) -> Iterator[tuple[TP, _Folded]]:
+        if records:
+            tp, run = next(iter(records.items()))
+            fetch, offset, at_ms = Fetch(records.epoch, dict(records)), next(self._offsets), run[-1].timestamp
+            yield tp, _Folded(tp.topic, tp.partition, offset, at_ms, 0, (), None, fetch, None, 0, 0)
 
 
 class _CommittedThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer with options that it does not offer."""
 
     fetch_wait_ms = FETCH_WAIT_MS
+    epoch = -1
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -101,8 +108,29 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         consumer._partition_assignment_strategy = (RangePartitionAssignor,)
         return consumer
 
+    async def _fetch_records(self, *args: Any, **options: Any) -> _Stamped:
+        records = _Stamped(await super()._fetch_records(*args, **options))
+        records.epoch = self.epoch
+        return records
+
+    async def restart_at(self, starts: dict[TP, int], epoch: int) -> None:
+        """Fetch from these offsets on; fetches are stamped with this epoch from now on."""
+        await self.call_thread(self._restart_at, starts, epoch)
+
+    async def _restart_at(self, starts: dict[TP, int], epoch: int) -> None:
+        consumer = self._ensure_consumer()
+        try:
+            for tp, offset in starts.items():  # no `await` in here: a fetch in between would belong to both epochs
+                consumer.seek(TopicPartition(tp.topic, tp.partition), offset)
+        except IllegalStateError:
+            return  # not assigned any more: a rebalance has begun, and comes here again
+        self.epoch = epoch
+
 
 class _CommittedConsumer(driver.Consumer):
+    async def perform_seek(self) -> None:
+        """Nothing: `restart_at` is the only seek."""
+
     def _new_consumer_thread(self) -> _CommittedThread:
         return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -157,7 +185,22 @@ class Engine:
                 except Exception as exc:
                     fail(exc)
                     return
-                await super()._resume_streams(generation_id)
+                await self._go_on(starts, positions.epoch)
+
+            async def _go_on(self, starts: dict[TP, int], epoch: int) -> None:
+                """Faust's `_resume_streams`, with the seek at its end."""
+                app: Any = self.app
+                consumer = app.consumer
+                await app.on_rebalance_complete.send()
+                consumer.resume_partitions(set(starts))
+                self.completed.set()
+                app.flow_control.resume()
+                consumer.resume_flow()
+                await app._fetcher.maybe_start()
+                self.tables.on_actives_ready()
+                self.tables.on_standbys_ready()
+                app.on_rebalance_end()
+                await consumer._thread.restart_at(starts, epoch)
 
         class OwnTables(TableManager):
             @property
@@ -190,7 +233,7 @@ class Engine:
             stream_buffer_maxsize=1,  # while the agent works, records wait at the broker and come as one batch
             table_standby_replicas=0,
             stream_recovery_delay=0.0,
-            ConsumerScheduler=_scheduler(positions),
+            ConsumerScheduler=_BatchScheduler,
             TableManager=OwnTables,
             broker_commit_interval=3_600.0,
             broker_commit_every=1_000_000_000,

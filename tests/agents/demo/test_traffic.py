@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections import deque
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +30,6 @@ class Answers:
         self.seen: list[Event] = []
         self.lists = 0
         self.silent_for: set[str] = set()
-        self._listed: deque[list[str]] = deque(maxlen=1)
         self._consumer: Consumer = committed_consumer(settings, "answers", **{"fetch.wait.max.ms": 10})
         self._consumer.assign([TopicPartition(topics.events.name, partition, 0) for partition in range(PARTITIONS)])
         self._sender = Sender(settings, topics.recommendations, "user_id")
@@ -146,4 +145,4 @@ def test_learning_ends_with_an_error_when_no_list_comes(
 def test_figures_without_anything() -> None:
     figures = Figures()
     assert figures.events_per_s(1.0) == 0.0
-    assert all(value != value for value in figures.latency())  # noqa: PLR0124 -- NaN
+    assert all(math.isnan(value) for value in figures.latency())

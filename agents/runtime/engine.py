@@ -6,7 +6,7 @@
 * Nothing is acknowledged and nothing is committed by Faust (#606, #316): offsets go into the transaction.
 * Only committed records are read (Faust does so in its own exactly-once mode only, which loses records: #323, #136).
 * Faust seeks first and lets the flow resume then; what is fetched in between it throws away, and goes on behind the
-  hole. Here the flow resumes first, and the seek is the last step: one step of the consumer's thread for all partitions,
+  hole. Here the flow resumes first, and the seek is last: one step of the consumer's thread for all partitions,
   which also changes the epoch that each fetch is stamped with in that thread. What was fetched before it is void; after
   it nothing is thrown away until the next rebalance.
 """

@@ -37,7 +37,9 @@ def replay(
 
     from agents import replay as sending
     from agents import sample
+    from agents.admin import check_topics
     from agents.settings import read_settings
+    from agents.topics import build_topics
 
     settings, console = read_settings(), Console(stderr=True)
     rows: Rows | None = None
@@ -49,6 +51,8 @@ def replay(
         events = rows = sending.Rows(Path(file))
     if items is not None:
         catalogue = sending.Rows(items)
+    topics = build_topics(settings)
+    check_topics(settings, [topics.events.name, topics.items.name] if catalogue else [topics.events.name])
     sent_items = sending.send_catalogue(settings, catalogue) if catalogue else 0
     columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(show_speed=True))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:

@@ -56,6 +56,7 @@ def request(
 
 def _ask(settings: "Settings", wanted: Any, timeout_s: float) -> dict[str, Any]:
     """Send the request; the list or the outcome that answers it. Raises `BrokerError` when none comes in time."""
+    from agents.admin import check_topics
     from agents.errors import BrokerError
     from agents.partition import partition_of
     from agents.records import encode_json
@@ -63,6 +64,7 @@ def _ask(settings: "Settings", wanted: Any, timeout_s: float) -> dict[str, Any]:
     from agents.topics import build_topics
 
     topics = build_topics(settings)
+    check_topics(settings, [topics.requests.name, topics.recommendations.name, topics.outcomes.name])
     key = wanted.user_id.encode()
     partition = partition_of(key, topics.requests.partitions)
     consumer = _at_the_end(settings, [topics.recommendations.name, topics.outcomes.name], partition)

@@ -20,6 +20,7 @@ READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 12.0
 LOG_TAIL_LINES = 20
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # loaded here: little may be done between fork and exec, where clients have threads
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -62,6 +63,14 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        try:
+            self._end()
+        except BaseException:  # a second Ctrl-C: at once, then
+            for worker in self.running:
+                worker.process.kill()
+            raise
+
+    def _end(self) -> None:
         for worker in self.running:
             if worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGTERM)
@@ -91,7 +100,7 @@ class Workers:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the demo alone; it ends its workers
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 -- no threads yet
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
         self.running.append(WorkerProcess(kind, process, log, port))
 
@@ -115,4 +124,4 @@ def _free_port() -> int:
 
 def _end_with_parent() -> None:
     """In the child: be told to end when the parent is killed and cannot do it."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

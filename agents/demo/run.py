@@ -23,6 +23,8 @@ LEARNED_SHARE = 0.8
 ROWS_PUBLISHED_PER_S = 600
 """About 3 MB of neighbours a second: the embedded broker keeps 20 MB, and the views must not fall behind."""
 INTERRUPTED = 130
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""They end the demo as Ctrl-C does."""
 POLL_S = 0.1
 ACTIVE_KEPT = 20
 
@@ -30,7 +32,7 @@ ACTIVE_KEPT = 20
 def run(*, bert: bool, most_events: int) -> int:
     """Run the demo; returns its exit code. Everything it started has ended when it returns."""
     console = Console()
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.signal(number, _interrupt) for number in ENDING}
     try:
         with tempfile.TemporaryDirectory(prefix="profilestream-demo-") as folder:
             _run(Path(folder), console, bert, most_events)
@@ -38,7 +40,8 @@ def run(*, bert: bool, most_events: int) -> int:
         console.print("interrupted; everything that was started has ended")
         return INTERRUPTED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 

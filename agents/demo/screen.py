@@ -96,5 +96,7 @@ def result_table(scores: NextEvents, figures: Figures) -> Table:
     p50, p99 = figures.latency()
     table.caption = f"{ratio:.1f} × popularity · event to list p50 {p50:.0f} ms, p99 {p99:.0f} ms"
     if figures.late:
-        table.caption += f" · {figures.late} lists did not come in time"
+        table.caption += f" · {figures.late:,} lists did not come in time, {figures.unanswered:,} of them never"
+    else:
+        table.caption += f" · each of the {figures.acted:,} events got its list"
     return table

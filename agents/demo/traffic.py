@@ -7,7 +7,7 @@ act:     a user's next event goes out when the list that answers the last one ha
 import heapq
 import json
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Message, TopicPartition
 
+from agents.errors import ProfilestreamError
 from agents.replay import Sender
 from agents.runtime.clients import committed_consumer
 from agents.settings import Settings
@@ -41,6 +42,10 @@ class Figures:
     answered: int = 0
     lists: int = 0
     late: int = 0
+    """Events of users who went on after `LIST_TIMEOUT_S` without the list."""
+    unanswered: int = 0
+    """Events still without a list at the end."""
+    acted: int = 0
     degraded: str = ""
     began: float = 0.0
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))
@@ -69,11 +74,13 @@ class Traffic:
         self._sender = Sender(settings, topics.events, "user_id", self._delivered)
         self._consumer = committed_consumer(settings, "demo", **{"fetch.wait.max.ms": 10})
         self._consumer.assign([TopicPartition(topics.recommendations.name, partition, 0) for partition in range(4)])
-        self._users_of: dict[str, str] = {}
-        """Trigger → user, for events whose list is awaited."""
+        self._awaited: dict[str, tuple[str, float | None]] = {}
+        """Trigger → user and when the act was sent (None: learning), for events whose list is awaited."""
         self._early: set[str] = set()
-        self._sent_at: dict[str, float] = {}
-        self._free: list[str] = []
+        """Triggers of lists that came before the delivery report."""
+        self._sent_at: dict[str, deque[float]] = defaultdict(deque)
+        """User → when the acts were sent whose delivery reports are awaited; they come in the order of sending."""
+        self._free: list[tuple[str, float]] = []
         self._acted: list[str] = []
 
     def acted(self) -> list[str]:
@@ -116,16 +123,22 @@ class Traffic:
                 shown = self.newest.get(user)
                 items = None if shown is None else [item["item_id"] for item in shown["items"]]
                 self._scores.see(user, event["item_id"], items)
-                busy[user] = self._sent_at[user] = time.perf_counter()
+                busy[user] = time.perf_counter()
+                self._sent_at[user].append(busy[user])
                 self._send([event])
+                self.figures.acted += 1
             self._read(0.005)
             now = time.perf_counter()
-            late = [user for user, since in busy.items() if now - since > LIST_TIMEOUT_S]
+            late = [(user, since) for user, since in busy.items() if now - since > LIST_TIMEOUT_S]
             self.figures.late += len(late)
-            for user in {*self._free, *late}:
-                if busy.pop(user, None) is not None and queues[user]:
+            for user, since in {*self._free, *late}:
+                if busy.get(user) != since:
+                    continue  # a list that came after its time is no answer to the next act
+                del busy[user]
+                if queues[user]:
                     heapq.heappush(waiting, (queues[user][0]["timestamp"], user))
             self._free.clear()
+        self.figures.unanswered = len(self._awaited)
 
     def _send(self, events: list[Event]) -> None:
         self._sender.send(events)
@@ -133,18 +146,20 @@ class Traffic:
 
     def _delivered(self, message: Message) -> None:
         trigger = f"{message.topic()}-{message.partition()}-{message.offset()}"
+        user = (message.key() or b"").decode()
+        undelivered = self._sent_at.get(user)
+        sent_at = undelivered.popleft() if undelivered else None
         if trigger in self._early:
             self._early.discard(trigger)
-            self._answered((message.key() or b"").decode())
+            self._answered(user, sent_at)
         else:
-            self._users_of[trigger] = (message.key() or b"").decode()
+            self._awaited[trigger] = user, sent_at
 
-    def _answered(self, user: str) -> None:
+    def _answered(self, user: str, sent_at: float | None) -> None:
         self.figures.answered += 1
-        sent_at = self._sent_at.pop(user, None)
         if sent_at is not None:
             self.figures.latencies_ms.append((time.perf_counter() - sent_at) * 1000)
-            self._free.append(user)
+            self._free.append((user, sent_at))
 
     def _wait_for_answers(self, most_ahead: int) -> None:
         """Read lists until at most so many events are unanswered."""
@@ -156,7 +171,8 @@ class Traffic:
             if self.figures.answered != before:
                 before, since = self.figures.answered, time.perf_counter()
             elif time.perf_counter() - since > STALL_TIMEOUT_S:
-                raise TimeoutError(f"no list came for {STALL_TIMEOUT_S:.0f} s")
+                missing = self.figures.sent - self.figures.answered
+                raise ProfilestreamError(f"no list came for {STALL_TIMEOUT_S:.0f} s; {missing:,} events wait for one")
 
     def _read(self, wait_s: float) -> None:
         self._sender.poll()
@@ -174,7 +190,8 @@ class Traffic:
         self.figures.lists += 1
         self.figures.degraded = recommendation.get("degraded_reason", "")
         for trigger in recommendation["triggers"]:
-            if self._users_of.pop(trigger, None) is None:
+            awaited = self._awaited.pop(trigger, None)
+            if awaited is None:
                 self._early.add(trigger)
             else:
-                self._answered(user)
+                self._answered(*awaited)

@@ -54,12 +54,13 @@ def test_a_short_demo_ends_by_itself_with_its_table(unique: str) -> None:
         assert process.returncode == 0, output
     assert "the user's newest list" in output
     assert "most popular items" in output
+    assert "each of the 400 events got its list" in " ".join(output.split())
     assert "everything that was started has ended" in output
     assert left(unique) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_demo_and_all_it_started(number: signal.Signals, unique: str) -> None:
     with demo(mark=unique) as process:
         assert process.stdout is not None

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from agents.admin import check_topics
 from agents.demo import traffic as tuning
 from agents.demo.traffic import Figures, Traffic
+from agents.errors import ProfilestreamError
 from agents.local.embedded import PARTITIONS
 from agents.replay import Sender
 from agents.runtime.clients import committed_consumer
@@ -30,6 +31,9 @@ class Answers:
         self.seen: list[Event] = []
         self.lists = 0
         self.silent_for: set[str] = set()
+        self.held: dict[str, list[str]] = {}
+        self.hold_items: tuple[str, ...] = ()
+        """Events of the first are answered when one of the second, which gets no answer, has come."""
         self._consumer: Consumer = committed_consumer(settings, "answers", **{"fetch.wait.max.ms": 10})
         self._consumer.assign([TopicPartition(topics.events.name, partition, 0) for partition in range(PARTITIONS)])
         self._sender = Sender(settings, topics.recommendations, "user_id")
@@ -41,8 +45,12 @@ class Answers:
             assert message.error() is None
             event = json.loads(message.value() or b"")
             self.seen.append(event)
-            if event["user_id"] not in self.silent_for:
-                trigger = f"{message.topic()}-{message.partition()}-{message.offset()}"
+            trigger = f"{message.topic()}-{message.partition()}-{message.offset()}"
+            if event["item_id"] in self.hold_items[:1]:
+                self.held[event["user_id"]] = [trigger]
+            elif event["item_id"] in self.hold_items[1:]:
+                answered.update(self.held)
+            elif event["user_id"] not in self.silent_for:
                 answered.setdefault(event["user_id"], []).append(trigger)
         self._sender.send([self._list(user, triggers) for user, triggers in answered.items()])
 
@@ -130,7 +138,18 @@ def test_a_list_that_does_not_come_is_late_and_the_user_goes_on(
     answers.silent_for = {"u0"}
     traffic.act(bought(users=1, items=3))
     assert traffic.figures.late == 3
+    assert (traffic.figures.acted, traffic.figures.unanswered) == (3, 3)
     assert [event["item_id"] for event in answers.seen] == ["i0", "i1", "i2"]
+
+
+def test_a_late_list_does_not_answer_the_next_act(
+    traffic: Traffic, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "LIST_TIMEOUT_S", 0.3)
+    answers.hold_items = ("i0", "i1")
+    traffic.act(bought(users=1, items=3))
+    assert [event["item_id"] for event in answers.seen] == ["i0", "i1", "i2"]
+    assert (traffic.figures.late, traffic.figures.unanswered) == (2, 1)
 
 
 def test_learning_ends_with_an_error_when_no_list_comes(
@@ -138,7 +157,7 @@ def test_learning_ends_with_an_error_when_no_list_comes(
 ) -> None:
     monkeypatch.setattr(tuning, "STALL_TIMEOUT_S", 0.3)
     answers.silent_for = {"u0"}
-    with pytest.raises(TimeoutError, match="no list came"):
+    with pytest.raises(ProfilestreamError, match="no list came"):
         traffic.learn(bought(users=2, items=3))
 
 

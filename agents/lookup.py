@@ -12,11 +12,15 @@ from agents.topics import Topic
 
 TIMEOUT_S = 8.0
 READ_AT_ONCE = 10_000
+WAIT_S = 0.05
+FETCH_WAIT_MS = 20
+"""The broker says that a partition has no more records after this; a look-up reads up to five partitions."""
 
 
 def scan(settings: Settings, topic: Topic, partition: int) -> Iterator[tuple[bytes, bytes | None]]:
     """(key, value) of every committed record of a partition, oldest first. Raises `BrokerError`."""
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}lookup", **{"enable.partition.eof": True})
+    options = {"enable.partition.eof": True, "fetch.wait.max.ms": FETCH_WAIT_MS}
+    consumer = committed_consumer(settings, f"{settings.topic_prefix}lookup", **options)
     try:
         consumer.get_watermark_offsets(TopicPartition(topic.name, partition), TIMEOUT_S)
         consumer.assign([TopicPartition(topic.name, partition, 0)])
@@ -32,7 +36,7 @@ def scan(settings: Settings, topic: Topic, partition: int) -> Iterator[tuple[byt
 
 def _until_the_end(consumer: Consumer, topic: Topic) -> Iterator[tuple[bytes, bytes | None]]:
     while True:
-        messages = consumer.consume(READ_AT_ONCE, 0.5)
+        messages = consumer.consume(READ_AT_ONCE, WAIT_S)
         for message in messages:
             error = message.error()
             if error is None:

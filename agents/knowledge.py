@@ -55,7 +55,7 @@ class Knowledge:
         """Take over what the views read since the last time."""
         for key, row in self._neighbours.drain():
             self._changed = True
-            item = key.decode()
+            item = key.decode(errors="replace")
             if row is None:
                 self.table.remove(item)
             else:
@@ -63,7 +63,7 @@ class Knowledge:
                 self.table.update(item, row.ids, weights, row.popularity, row.clock, row.segments)
         entries = self._entries.drain()
         for key, entry in entries:
-            self.catalogue.put(key.decode(), entry)
+            self.catalogue.put(key.decode(errors="replace"), entry)
         if entries:
             self._changed = True
             self.table.grow()

@@ -145,7 +145,12 @@ def _work(settings: Settings, ending: Ending) -> None:
     producer = start_producer(settings, group)
     health.reasons = ("view items",)
     while not view.caught_up and not ending.requested.wait(VIEW_WAIT_S):
+        if view.error is not None:
+            raise view.error
+        health.beat()
         scorer.catalogue.update(view.drain())
+    if ending.requested.is_set():
+        return
     scorer.catalogue.update(view.drain())
     scorer.catalogue.embed_from_disk()
     consumer = committed_consumer(

@@ -66,7 +66,7 @@ class CrashRecord:
             later = [record for record in records if record.offset >= end]
             if later:
                 rest[tp] = later
-        if rest:
+        if rest or not batch.runs:
             yield Batch(rest)
 
     def failed(self, batch: Batch, traceback: str) -> None:

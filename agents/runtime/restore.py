@@ -6,7 +6,7 @@ committed offsets, once stable ──► changelog up to its last stable offset 
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from faust.types import TP
@@ -119,8 +119,24 @@ class Restorer:
         self._table.replace(partition, store)
         return store
 
+    def _ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Ends of the changelog's partitions, open transactions included: what a dead owner left open is waited for.
+
+        Its rows hide all that was committed after them until the broker has ended its transaction.
+        """
+        options = {"isolation.level": "read_uncommitted"}
+        consumer = committed_consumer(self._settings, f"{self._group}-restore", **options)
+        try:
+            asked = {p: TopicPartition(self._table.changelog, p) for p in partitions}
+            return {p: consumer.get_watermark_offsets(place, SILENCE_TIMEOUT_S)[1] for p, place in asked.items()}
+        except KafkaException as exc:
+            raise BrokerError(f"cannot read the ends of {self._table.changelog}: {exc.args[0].str()}") from exc
+        finally:
+            consumer.close()
+
     def _read_changelog(self, stores: dict[int, PartitionStore], topic_id: str) -> int:
         """Read every partition to its last stable offset. Returns the number of records."""
+        ends = self._ends(stores)
         consumer = committed_consumer(
             self._settings,
             f"{self._group}-restore",
@@ -132,7 +148,7 @@ class Restorer:
             },
         )
         try:
-            return _Reading(consumer, stores, self._table, topic_id, self._metrics).run()
+            return _Reading(consumer, stores, ends, self._table, topic_id, self._metrics).run()
         finally:
             consumer.close()
 
@@ -141,9 +157,15 @@ class _Reading:
     """One pass over the changelog partitions."""
 
     def __init__(
-        self, consumer: Consumer, stores: dict[int, PartitionStore], table: Table, topic_id: str, metrics: Metrics
+        self,
+        consumer: Consumer,
+        stores: dict[int, PartitionStore],
+        wanted: dict[int, int],
+        table: Table,
+        topic_id: str,
+        metrics: Metrics,
     ) -> None:
-        self._consumer, self._stores, self._table = consumer, stores, table
+        self._consumer, self._stores, self._wanted, self._table = consumer, stores, wanted, table
         self._topic_id, self._metrics = topic_id, metrics
         self._ends: dict[int, int] = {}
         self._records = 0
@@ -170,10 +192,10 @@ class _Reading:
     def _start(self, partition: int) -> int:
         """First changelog offset to read. Rows that stand for more than the log holds are of another log."""
         position = self._stores[partition].position()
-        low, high = self._consumer.get_watermark_offsets(
+        low, _ = self._consumer.get_watermark_offsets(
             TopicPartition(self._table.changelog, partition), SILENCE_TIMEOUT_S
         )
-        if position is not None and not low <= position.offset + 1 <= high:
+        if position is not None and not low <= position.offset + 1 <= self._wanted[partition]:
             log.warning(
                 "partition %d: the local state is not of this changelog; restoring it from the start", partition
             )
@@ -195,7 +217,8 @@ class _Reading:
             elif error.code() == KafkaError._PARTITION_EOF:
                 # The log may end in transaction markers, which nobody is shown: the end is behind the last record.
                 self._ends[partition] = max(self._ends[partition], offset - 1)
-                left.discard(partition)
+                if offset >= self._wanted[partition]:
+                    left.discard(partition)
             else:
                 raise BrokerError(f"{self._table.changelog}: {error}")
         for partition, of_partition in rows.items():

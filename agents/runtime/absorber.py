@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 from faust.types import TP
 
-from agents.errors import AgentError, BrokerError, ProfilestreamError, RecordError
+from agents.errors import AgentError, BrokerError, FencedError, ProfilestreamError, RecordError
 from agents.runtime.batch import Batch
 from agents.runtime.clients import transactional_producer
 from agents.runtime.crashes import CrashRecord
@@ -72,11 +72,11 @@ class Absorber:
         try:
             if not self._put_culprit_aside(batch, transaction):
                 self._work(batch, transaction)
+        except (FencedError, BrokerError):
+            raise  # no fault of the batch: it must not come under suspicion
         except Exception as exc:
-            trace = traceback.format_exc()
-            self._crashes.failed(batch, trace)
-            where = ", ".join(f"{tp.topic}-{tp.partition} from {start}" for tp, start in batch.starts().items())
-            raise AgentError(f"the {self._name} agent failed on {len(batch)} records ({where})\n{trace}") from exc
+            self._crashes.failed(batch, traceback.format_exc())
+            raise AgentError(self._failure(batch, exc)) from exc
         transaction.commit(offsets, self._group_metadata())
         self._crashes.absorbed(batch.ends())
         for tp, records in batch.runs.items():
@@ -88,6 +88,16 @@ class Absorber:
                 f"{self._bad_limit} bad records in a row: a producer is broken.\n  "
                 f"See why in topic {self._letters[0]}; mend the producer, or raise PROFILESTREAM_DEAD_LETTERS_IN_ROW."
             )
+
+    def _failure(self, batch: Batch, error: Exception) -> str:
+        """What is logged: where, but not the error's own text, which may name a user."""
+        runs = ", ".join(f"{tp.topic}-{tp.partition} from {start}" for tp, start in batch.starts().items())
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        lines = "".join(f"\n  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
+        return (
+            f"the {self._name} agent failed on {len(batch)} records ({runs or 'none'}): {type(error).__name__}{lines}\n"
+            f"  The whole traceback is in {self._crashes.path}"
+        )
 
     def _put_culprit_aside(self, batch: Batch, transaction: Transaction) -> bool:
         """Dead-letter a record that ended the process by itself before."""

@@ -25,6 +25,8 @@ class _Noted(msgspec.Struct):
     ends: dict[str, int] = {}
     culprits: dict[str, str] = {}
     """"topic/partition/offset" → traceback."""
+    last: str = ""
+    """Traceback of the last failure, with what the log leaves out: it may name users."""
 
 
 def _name(tp: TP) -> str:
@@ -70,8 +72,12 @@ class CrashRecord:
             yield Batch(rest)
 
     def failed(self, batch: Batch, traceback: str) -> None:
-        """The agent raised on this batch; written to disk before the process ends."""
+        """The agent raised on this batch; written to disk before the process ends. An empty one is only noted."""
         noted = self._noted
+        noted.last = traceback
+        if not len(batch):
+            self._save()
+            return
         starts = {_name(tp): offset for tp, offset in batch.starts().items()}
         if self.careful and len(batch) == 1:
             (tp, records), *_ = batch.runs.items()
@@ -80,14 +86,14 @@ class CrashRecord:
             noted.failures += 1
             self._extend(batch)
         else:
-            self._noted = _Noted(1, starts)
+            self._noted = _Noted(1, starts, last=traceback)
             self._extend(batch)
         self._save()
 
     def absorbed(self, ends: Mapping[TP, int]) -> None:
         """These offsets are committed: forget the batch once all of it is."""
         noted = self._noted
-        if not noted.failures:
+        if not (noted.failures or noted.last):
             return
         for tp, offset in ends.items():
             name = _name(tp)

@@ -19,14 +19,15 @@ from typing import Any, NamedTuple
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 from faust.tables import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.errors import BrokerError, FencedError
 from agents.runtime.batch import Runs
 from agents.runtime.positions import Positions
 from agents.settings import Settings
@@ -109,9 +110,21 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(self, *args: Any, **options: Any) -> _Stamped:
-        records = _Stamped(await super()._fetch_records(*args, **options))
+        try:
+            records = _Stamped(await super()._fetch_records(*args, **options))
+        except OffsetOutOfRangeError as exc:
+            where = ", ".join(f"{tp.topic}-{tp.partition} at {offset}" for tp, offset in exc.args[0].items())
+            raise BrokerError(
+                f"records were deleted before they were read ({where}): raise the topic's retention.\n  "
+                "The next start says how to go on."
+            ) from exc
         records.epoch = self.epoch
         return records
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        # Until the seek, aiokafka needs a position for partitions of which nothing is committed.
+        self._ensure_consumer()._fetcher._default_reset_strategy = OffsetResetStrategy.EARLIEST
+        await super().on_partitions_revoked(revoked)
 
     async def restart_at(self, starts: dict[TP, int], epoch: int) -> None:
         """Fetch from these offsets on; fetches are stamped with this epoch from now on."""
@@ -124,6 +137,8 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
                 consumer.seek(TopicPartition(tp.topic, tp.partition), offset)
         except IllegalStateError:
             return  # not assigned any more: a rebalance has begun, and comes here again
+        # From here on aiokafka must not go on behind records that were deleted before they were read.
+        consumer._fetcher._default_reset_strategy = OffsetResetStrategy.NONE
         self.epoch = epoch
 
 
@@ -291,7 +306,13 @@ class Engine:
 
 
 def pack_group_metadata(group: str, generation: int, member: str, instance: str) -> bytes:
-    """librdkafka's serialised consumer group metadata, version 2."""
+    """librdkafka's serialised consumer group metadata, version 2. Raises `FencedError` without a membership.
+
+    aiokafka forgets its membership when the broker says that it is over, and the broker takes offsets of nobody for an
+    empty group: they would be those of a batch that another worker, gone since, has absorbed.
+    """
+    if generation < 0 or not member:
+        raise FencedError(f"this worker is no member of group {group} any more")
     return (
         b"CGMDv2:"
         + struct.pack("<i", generation)

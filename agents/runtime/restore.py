@@ -1,6 +1,9 @@
 """After a rebalance: wait until the last owner's transactions are decided, then bring rows up to the changelog.
 
-committed offsets, once stable ──► changelog up to its last stable offset ──► rows ──► absorb from those offsets
+committed offsets, once stable ──► changelog to its end of that moment ──► rows ──► absorb from those offsets
+
+The end is not the last stable offset: a transaction that a dead worker left open holds that back, also before rows that
+were committed after it began and whose source offsets count as absorbed.
 """
 
 import logging
@@ -24,8 +27,9 @@ log = logging.getLogger(__name__)
 STABLE_TIMEOUT_S = 60.0
 """How long undecided transactions of an earlier owner are waited for; the broker ends them after ten seconds or so."""
 SILENCE_TIMEOUT_S = 60.0
+"""Longer than the broker lets a dead worker's transaction stay open: ten seconds, and ten until it looks."""
 BATCH = 20_000
-PROGRESS_S = 5.0
+PROGRESS_S = 2.0
 OLDEST_LOCAL_STATE_MS = DAY_MS
 """Kafka keeps a compacted deletion for a day (`delete.retention.ms`); older local rows may miss one."""
 
@@ -135,7 +139,7 @@ class Restorer:
             consumer.close()
 
     def _read_changelog(self, stores: dict[int, PartitionStore], topic_id: str) -> int:
-        """Read every partition to its last stable offset. Returns the number of records."""
+        """Read every partition to the end that it has now. Returns the number of records."""
         ends = self._ends(stores)
         consumer = committed_consumer(
             self._settings,
@@ -180,10 +184,14 @@ class _Reading:
             if messages:
                 heard = now
             elif now - heard > SILENCE_TIMEOUT_S:
-                raise BrokerError(f"{changelog} did not answer for {SILENCE_TIMEOUT_S:.0f} s while it was restored")
+                raise BrokerError(
+                    f"{changelog} could not be restored: for {SILENCE_TIMEOUT_S:.0f} s the broker did not answer, or a "
+                    "transaction stayed open"
+                )
             if now - told > PROGRESS_S:
                 told = now
-                log.info("restoring: %d records so far, %d partitions left", self._records, len(left))
+                silent = "; an open transaction is waited for" if now - heard > PROGRESS_S / 2 else ""
+                log.info("restoring: %d records so far, partitions %s left%s", self._records, sorted(left), silent)
             self._apply(messages, left)
         for partition, store in self._stores.items():
             store.write({}, self._position(partition))

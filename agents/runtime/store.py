@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
 
 from agents.errors import SetupError
 
 POSITION_KEY = b"\0position"
 CACHE_BYTES = 128 * 1024 * 1024
 WRITE_BUFFER_BYTES = 32 * 1024 * 1024
+ALL_WRITE_BUFFERS_BYTES = 128 * 1024 * 1024
 BLOOM_BITS = 10
 """Bits for each key: one look-up in a hundred for a key that is not there goes to disk in vain."""
 
 _cache = Cache(CACHE_BYTES)  # shared by all partitions of the process: a cache for each would multiply the memory
+_write_buffers = WriteBufferManager(ALL_WRITE_BUFFERS_BYTES, False)  # so would unwritten rows of many partitions
 
 
 def _options() -> Options:
@@ -25,6 +27,7 @@ def _options() -> Options:
     options.create_if_missing(True)
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(3)
+    options.set_write_buffer_manager(_write_buffers)
     options.set_max_background_jobs(2)
     blocks = BlockBasedOptions()
     blocks.set_bloom_filter(BLOOM_BITS, block_based=False)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
 from agents.errors import FencedError, RecordError
@@ -17,6 +17,7 @@ from agents.runtime.table import Table
 FORWARDED_HEADER = "forwarded"
 COMMIT_TIMEOUT_S = 8.0
 """A commit that takes longer has an unknown outcome; shorter than the ten seconds that SIGTERM leaves a worker."""
+_FAULTS_OF_THE_CALLER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
 class Transaction:
@@ -33,7 +34,10 @@ class Transaction:
         self._rows: dict[int, dict[bytes, bytes | None]] = {}
         self._sent: Counter[str] = Counter()
         self._sent_bytes: Counter[str] = Counter()
-        producer.begin_transaction()
+        try:
+            producer.begin_transaction()
+        except KafkaException as exc:
+            raise FencedError(f"no transaction can be begun: {exc.args[0].str()}") from exc
 
     def read(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """Many rows of the table, as this transaction sees them; None where there is no row."""
@@ -57,7 +61,10 @@ class Transaction:
         headers: list[tuple[str, bytes]] | None = None,
         timestamp_ms: int = 0,
     ) -> None:
-        """Send a record to an explicit partition. `timestamp_ms` 0: now."""
+        """Send a record to an explicit partition. `timestamp_ms` 0: now.
+
+        Raises `KafkaException` if it is too long or has nowhere to go, `FencedError` if the transaction is lost.
+        """
         self._produce(topic, partition, key, value, headers=headers, timestamp=timestamp_ms)
         self._sent[topic] += 1
         self._sent_bytes[topic] += len(value or b"")
@@ -118,6 +125,10 @@ class Transaction:
                 return
             except BufferError:  # the queue is full: wait until some of it is sent
                 self._producer.poll(0.1)
+            except KafkaException as exc:
+                if exc.args[0].code() in _FAULTS_OF_THE_CALLER:
+                    raise
+                raise FencedError(f"the transaction is lost: {exc.args[0].str()}") from exc
 
     def _count(self) -> None:
         rows = [value for of_partition in self._rows.values() for value in of_partition.values()]

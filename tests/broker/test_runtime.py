@@ -298,6 +298,24 @@ def test_deleted_source_records_are_noticed(settings: Settings, tmp_path: Path) 
 
 
 @pytest.mark.broker
+def test_source_records_deleted_while_a_worker_runs_are_noticed(settings: Settings, tmp_path: Path) -> None:
+    topics = build_topics(settings)
+    send(settings, topics.events, records(200))
+    with cluster(settings, tmp_path) as workers:
+        worker = start(workers, restart=False)
+        workers.wait_until(lambda: all_absorbed(settings, topics.events), "the records")
+        worker.kill(signal.SIGSTOP)
+        for first in (200, 400):  # a fetch that is under way may still bring the first part
+            send(settings, topics.events, records(200, first))
+        everything = [TopicPartition(topics.events.name, part, -1) for part in range(topics.events.partitions)]
+        for future in admin_client_of(settings).delete_records(everything).values():
+            future.result()
+        worker.kill(signal.SIGCONT)
+        assert worker.wait(30) == 4
+        assert "were deleted before they were read" in worker.text()
+
+
+@pytest.mark.broker
 def test_local_rows_of_another_changelog_are_thrown_away(settings: Settings, tmp_path: Path) -> None:
     topics = build_topics(settings)
     send(settings, topics.events, records(200))

@@ -69,3 +69,18 @@ def test_all_is_forgotten_when_the_batch_is_absorbed(path: Path) -> None:
 def test_absorbing_without_a_failure_touches_nothing(path: Path) -> None:
     CrashRecord(path).absorbed({A: 6})
     assert not path.exists()
+
+
+def test_a_failure_without_records_is_noted_and_counts_nothing(path: Path) -> None:
+    batch = Batch({A: run(A, 4, 5)})
+    fail(path, batch, 2)
+    fail(path, Batch({}), 3)
+    assert not CrashRecord(path).careful
+    assert fail(path, batch, 1).careful
+
+
+def test_the_last_traceback_is_kept_until_something_is_absorbed(path: Path) -> None:
+    crashes = fail(path, Batch({}), 1)
+    assert "trace" in path.read_text()
+    crashes.absorbed({A: 6})
+    assert not path.exists()

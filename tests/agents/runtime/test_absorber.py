@@ -1,0 +1,93 @@
+"""One batch, one transaction, and whose fault it is when it fails."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaException, Producer
+
+from agents.admin import create_topics
+from agents.errors import AgentError, FencedError
+from agents.runtime.absorber import Absorber, Work, start_producer
+from agents.runtime.batch import Batch
+from agents.runtime.crashes import CrashRecord
+from agents.runtime.metrics import Metrics
+from agents.runtime.transaction import Transaction
+from agents.settings import Settings
+from agents.topics import build_topics
+from tests.agents.runtime.test_positions import A, run
+from tests.broker.support import broker_settings
+
+BATCH = Batch({A: run(A, 0, 1)})
+
+
+@pytest.fixture
+def settings(kafka: str, unique: str, tmp_path: Path) -> Settings:
+    made = broker_settings(kafka, unique, tmp_path / "data")
+    create_topics(made)
+    return made
+
+
+@pytest.fixture
+def producer(settings: Settings) -> Iterator[Producer]:
+    made = start_producer(settings, settings.topic_prefix)
+    yield made
+    made.purge()
+
+
+def absorber(settings: Settings, producer: Producer, crashes: CrashRecord, work: Work) -> Absorber:
+    return Absorber(settings, "test", producer, None, crashes, Metrics(), work, lambda: b"")
+
+
+@pytest.mark.broker
+def test_a_batch_is_not_suspected_when_the_producer_is_fenced(
+    settings: Settings, producer: Producer, tmp_path: Path
+) -> None:
+    topic = build_topics(settings).outcomes.name
+
+    def work(_: Batch, transaction: Transaction) -> None:
+        transaction.send(topic, 0, None, b"1")
+        producer.flush()
+        start_producer(settings, settings.topic_prefix)  # another process with this one's name
+        transaction.send(topic, 0, None, b"2")
+        with suppress(KafkaException):
+            producer.flush()  # the broker refuses it
+        transaction.send(topic, 0, None, b"3")
+
+    with pytest.raises(FencedError, match="the transaction is lost"):
+        absorber(settings, producer, CrashRecord(tmp_path / "crashes.json"), work).absorb(BATCH)
+    assert not (tmp_path / "crashes.json").exists()
+    with pytest.raises(FencedError):
+        absorber(settings, producer, CrashRecord(tmp_path / "crashes.json"), work).absorb(BATCH)
+
+
+@pytest.mark.broker
+def test_a_record_that_is_too_long_is_the_fault_of_the_work(
+    settings: Settings, producer: Producer, tmp_path: Path
+) -> None:
+    topic = build_topics(settings).outcomes.name
+
+    def work(_: Batch, transaction: Transaction) -> None:
+        transaction.send(topic, 0, None, b"x" * 2_000_000)
+
+    with pytest.raises(AgentError) as failed:
+        absorber(settings, producer, CrashRecord(tmp_path / "crashes.json"), work).absorb(BATCH)
+    assert isinstance(failed.value.__cause__, KafkaException)
+    assert (tmp_path / "crashes.json").exists()
+
+
+@pytest.mark.broker
+def test_what_is_logged_of_a_failure_says_where_but_names_no_user(
+    settings: Settings, producer: Producer, tmp_path: Path
+) -> None:
+    def work(*_: object) -> None:
+        raise KeyError("user-1234")
+
+    with pytest.raises(AgentError) as failed:
+        absorber(settings, producer, CrashRecord(tmp_path / "crashes.json"), work).absorb(BATCH)
+    said = str(failed.value)
+    assert "KeyError" in said
+    assert "test_absorber.py" in said
+    assert "user-1234" not in said
+    assert "user-1234" in (tmp_path / "crashes.json").read_text()

@@ -44,6 +44,16 @@ class WorkerProcess:
         except OSError:
             return "start"
 
+    def count(self, metric: str, topic: str) -> float:
+        """What it has counted for a topic; 0 before the first."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=2) as answer:
+                lines = answer.read().decode().splitlines()
+        except OSError:
+            return 0.0
+        name = f'profilestream_{metric}{{topic="{topic}"}} '
+        return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
     def check(self) -> None:
         """Raise `ProfilestreamError` with the end of its log if it has ended."""
         code = self.process.poll()
@@ -108,6 +118,10 @@ class Workers:
         """Raise `ProfilestreamError` if a worker has ended."""
         for worker in self.running:
             worker.check()
+
+    def count(self, kind: str, metric: str, topic: str) -> float:
+        """What the workers of a kind have counted for a topic."""
+        return sum(worker.count(metric, topic) for worker in self.running if worker.kind == kind)
 
     def waiting_for(self, *, complete: bool = False) -> str:
         """What the workers wait for (`complete`: or still do beside their work); empty: nothing."""

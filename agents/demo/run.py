@@ -12,6 +12,7 @@ from rich.console import Console
 from agents import sample
 from agents.demo.processes import READY_TIMEOUT_S, Workers
 from agents.demo.screen import Screen, list_panel, result_table
+from agents.demo.settling import wait_until_complete, wait_until_settled
 from agents.demo.traffic import Traffic
 from agents.errors import ProfilestreamError
 from agents.local.embedded import PARTITIONS, EmbeddedBroker
@@ -73,17 +74,17 @@ def _run(folder: Path, console: Console, bert: bool, most_events: int) -> None:
         with Workers(folder, environment) as workers:
             for kind in ("scorer", "profiles", "similarity"):
                 workers.start(kind)
-            _wait_until_ready(workers, console, complete=True)
+            _wait_until_ready(workers, console)
             console.print(f"{items:,} catalogue entries; workers ready after {time.perf_counter() - began:.0f} s")
             with Screen(console) as screen:
                 _replay(settings, workers, screen, most_events)
     console.print(f"done in {time.perf_counter() - began:.0f} s; everything that was started has ended")
 
 
-def _wait_until_ready(workers: Workers, console: Console, *, complete: bool = False) -> None:
+def _wait_until_ready(workers: Workers, console: Console) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     with console.status("waiting for the workers") as status:
-        while waiting := workers.waiting_for(complete=complete):
+        while waiting := workers.waiting_for():
             status.update(f"waiting for {waiting}")
             if time.monotonic() > deadline:
                 raise ProfilestreamError(f"the workers were not ready after {READY_TIMEOUT_S:.0f} s: {waiting}")
@@ -111,6 +112,11 @@ def _replay(settings: Settings, workers: Workers, screen: Screen, most_events: i
         traffic.learn(events[:split])
         now = time.perf_counter()
         screen.say(f"learned from {split:,} purchases at {traffic.figures.events_per_s(now):,.0f} events/s")
+        part = "similarity follows"
+        if not wait_until_settled(workers, settings, tick):
+            screen.say("similarity has not followed yet; the first lists are made without some neighbours")
+        part = "embeddings are made"
+        wait_until_complete(workers, tick)
         part = "users act on their lists"
         traffic.act(events[split:])
         for user in list(active)[-2:]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from agents.packed import CO_COUNTS, CoCounts, pack_ints
 from agents.partition import partitions_of
-from models.cooccurrence import Ints, Sequences, lay_out, pair_changes, unpack_counts
+from models.cooccurrence import Ints, Sequences, entries_of, lay_out, pair_changes, unpack_counts
 from models.interning import Interner
 from models.profile import HistoryChange
 from models.similarity import CsrRows
@@ -52,15 +52,15 @@ class CoCountsWriter:
         by_item: dict[str, list[tuple[str, int]]] = {}
         for (segment, item), count in segments.items():
             by_item.setdefault(item, []).append((segment, count))
-        changed = (np.diff(pairs.indptr) > 0) | (users != 0) | (popularity > 0)
-        partition = self._item_partitions()[every]
+        lengths = np.diff(pairs.indptr)
+        changed = np.flatnonzero((lengths > 0) | (users != 0) | (popularity > 0))
+        partition = self._item_partitions()[every[changed]]
         for target in range(self._partitions):
-            rows = np.flatnonzero(changed & (partition == target))
+            rows = changed[partition == target]
             events = len(touched)
-            for part in _cut(pairs, rows):
-                message = _pack(events, part, pairs[part], ids, users, popularity, by_item)
+            for part in _cut(lengths[rows], rows):
+                yield target, _pack(events, part, pairs, ids, users, popularity, by_item)
                 events = 0  # the clock moves once for each batch, whatever the number of messages
-                yield target, message
 
     def _item_partitions(self) -> Ints:
         """Partition of every known item, int64 [n]."""
@@ -71,27 +71,31 @@ class CoCountsWriter:
         return self._partition_of
 
 
-def _cut(pairs: CsrRows, rows: Ints) -> Iterator[Ints]:
+def _cut(lengths: Ints, rows: Ints) -> Iterator[Ints]:
     """Rows in runs of at most `MOST_ENTRIES` changed co-counts and at least one row; one empty run if there is none."""
-    before = np.cumsum(np.diff(pairs.indptr)[rows])
-    run = before // MOST_ENTRIES
-    yield from np.split(rows, np.flatnonzero(np.diff(run)) + 1)
+    before = np.cumsum(lengths)
+    if not len(rows) or before[-1] < MOST_ENTRIES:
+        yield rows
+        return
+    yield from np.split(rows, np.flatnonzero(np.diff(before // MOST_ENTRIES)) + 1)
 
 
 def _pack(
     events: int,
     rows: Ints,
-    part: CsrRows,
+    pairs: CsrRows,
     ids: list[str],
     users: Ints,
     popularity: Ints,
     by_item: dict[str, list[tuple[str, int]]],
 ) -> bytes:
+    lengths, entries = entries_of(pairs.indptr, rows)
+    cols = pairs.indices[entries]
     occurs = np.zeros(len(ids), bool)
-    occurs[rows] = occurs[part.indices] = True
+    occurs[rows] = occurs[cols] = True
     used = np.flatnonzero(occurs)
     place = np.cumsum(occurs) - 1
-    g, c = unpack_counts(part.data)
+    g, c = unpack_counts(pairs.data[entries])
     segments: dict[str, tuple[list[int], list[int]]] = {}
     if by_item:
         for row, number in enumerate(rows.tolist()):
@@ -104,8 +108,8 @@ def _pack(
             events,
             [ids[number] for number in used.tolist()],
             pack_ints(place[rows]),
-            pack_ints(np.diff(part.indptr)),
-            pack_ints(place[part.indices]),
+            pack_ints(lengths),
+            pack_ints(place[cols]),
             pack_ints(g),
             pack_ints(c),
             pack_ints(users[rows]),

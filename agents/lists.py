@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from agents.knowledge import Knowledge
 from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
 from agents.records import Filters, Outcome, Request, encode_json
@@ -10,10 +12,8 @@ from agents.runtime.transaction import Transaction
 from agents.settings import Settings
 from agents.topics import build_topics
 from agents.users import Folded
-from models.candidates import SOURCES, Selected, Wanted
-from models.profile import actions, recent_items, top_interests
-
-INTERESTS_USED = 5
+from models.candidates import INTERESTS_USED, SOURCES, Selected, Wanted
+from models.profile import actions, top_interests
 
 
 @dataclass(frozen=True)
@@ -84,22 +84,26 @@ class CandidatesWriter:
             transaction.send(self._topics.candidates.name, entry.partition, entry.key, value)
 
     def _wanted(self, entry: _Asked) -> _Ids:
-        items, profile = self._knowledge.items, entry.folded.profile
-        recent = recent_items(profile, self._settings.recent_items)
+        items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
         hidden = [*profile.contacts, *profile.blocked]
+        hidden_numbers = items.numbers(hidden)
+        newest = slice(max(len(profile.contacts) - self._settings.recent_items, 0), len(profile.contacts))
+        recent, recent_numbers = hidden[newest][::-1], hidden_numbers[newest][::-1]
         only = None
-        request = entry.request
         if request is not None:
-            if request.context.item_id is not None:
-                recent = [request.context.item_id, *recent]
-                hidden.append(request.context.item_id)
+            # Ids that a request names are taken from strangers: unknown ones get no number.
+            if (item := request.context.item_id) is not None:
+                hidden.append(item)
+                if (number := items.known(item)) is not None:
+                    recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
             hidden += request.filters.exclude_items
-        recent_numbers, hidden_numbers = items.numbers(recent), items.numbers(hidden)
-        if request is not None and request.filters.categories:
-            only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
-        wanted = Wanted(
-            recent_numbers, hidden_numbers, entry.folded.segment, top_interests(profile, INTERESTS_USED), only
-        )
+            named = map(items.known, hidden[len(hidden_numbers) :])
+            known = [number for number in named if number is not None]
+            hidden_numbers = np.concatenate([hidden_numbers, np.array(known, np.int64)])
+            if request.filters.categories:
+                only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
+        interests = top_interests(profile, INTERESTS_USED)
+        wanted = Wanted(recent_numbers, hidden_numbers, entry.folded.segment, interests, only)
         return _Ids(recent, hidden, wanted)
 
     def _packed(self, entry: _Asked, ids: _Ids, selected: Selected) -> Candidates:

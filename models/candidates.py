@@ -20,7 +20,7 @@ SOURCES = ("item_cf", "popular", "segment", "interest", "fresh")
 """Rows of `Selected.scores`."""
 INTERESTS_USED = 5
 DENSE_ITEMS = 50_000
-"""Up to so many items an array over all of them is cheaper for a list than a sparse row (55, not 150 µs at 5,000)."""
+"""Up to so many items an array over all of them is cheaper for a list than a sparse row (20, not 150 µs at 5,000)."""
 GROUNDED = 50
 """For so many candidates, the strongest by item-CF, it is found out which item of the history spoke for them."""
 
@@ -64,6 +64,8 @@ class Selected:
     because: Ints
 
 
+_Sums = tuple[Ints, Floats]
+"""Items with a positive item-CF sum, and the sums."""
 _Near = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Neighbours of a user's newest items, and what each adds to its sum, both [len(recent) · K]."""
 
@@ -74,14 +76,15 @@ class _Scratch:
 
     unavailable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    slot: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    slot: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Place of an item among the candidates of the user at work, or −1."""
 
     def grow(self, size: int) -> None:
         more = 2 * size - len(self.slot)
         if len(self.slot) < size:
             self.unavailable = np.concatenate([self.unavailable, np.zeros(more, bool)])
             self.hidden = self.unavailable.copy()
-            self.slot = np.full(2 * size, -1, np.int64)
+            self.slot = np.full(2 * size, -1, np.int32)
 
 
 class CandidateSelector:
@@ -90,6 +93,7 @@ class CandidateSelector:
     def __init__(self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig) -> None:
         self._table, self._popular, self._config = table, popular, config
         self._scratch = _Scratch()
+        self._recency = _recency(np.arange(0), config.recency_power)
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
@@ -104,30 +108,39 @@ class CandidateSelector:
         self._scratch.grow(len(self._table.items))
         size = len(self._table.items)
         if size <= DENSE_ITEMS:
-            return [self._one(user, near, *_dense_sums(near, size)) for user in users for near in (self._near(user),)]
+            return [self._one(user, near, _dense_sums(near, size)) for user in users for near in (self._near(user),)]
         sums = item_cf_sums(self._table, [user.recent for user in users], self._config.recency_power)
-        return [self._one(user, self._near(user), *_row(sums, place)) for place, user in enumerate(users)]
+        return [self._one(user, self._near(user), _row(sums, place)) for place, user in enumerate(users)]
 
     def _near(self, user: Wanted) -> _Near:
         recent = user.recent
-        recency = ((np.arange(len(recent)) + 1.0) ** -self._config.recency_power).astype(np.float32)
-        weights = self._table.weights[recent] * recency[:, None]
-        return self._table.cols[recent].ravel(), weights.ravel()
+        weights = self._table.weights.take(recent, 0)
+        weights *= self._recency_of(len(recent))[:, None]
+        return self._table.cols.take(recent, 0).ravel(), weights.ravel()
 
-    def _one(self, user: Wanted, near: _Near, cols: Ints, sums: Floats) -> Selected:
+    def _recency_of(self, count: int) -> NDArray[np.float32]:
+        if count > len(self._recency):
+            self._recency = _recency(np.arange(2 * count), self._config.recency_power)
+        return self._recency[:count]
+
+    def _one(self, user: Wanted, near: _Near, summed: _Sums) -> Selected:
         hidden, slot = self._scratch.hidden, self._scratch.slot
         hidden[user.hidden] = True
         try:
-            shown = ~hidden[cols] & (sums > 0)
+            cols, sums = summed
+            shown = ~hidden[cols]
             if user.only is not None:
                 shown &= user.only[cols]
-            cols, sums = cols[shown], sums[shown]
-            order = strongest(sums, self._config.item_cf)
-            proposals = [(cols[order], sums[order]), *self._others(user)]
+            places = np.flatnonzero(shown)
+            places = places[strongest(sums[places], self._config.item_cf)]
+            proposals = [(cols[places], sums[places]), *self._others(user)]
         finally:
             hidden[user.hidden] = self._scratch.unavailable[user.hidden]
         every = np.concatenate([items for items, _ in proposals])
-        items = every[np.sort(np.unique(every, return_index=True)[1])]
+        slot[every[::-1]] = np.arange(
+            len(every) - 1, -1, -1
+        )  # of several writes to one slot the last, first place, stays
+        items = every[slot[every] == np.arange(len(every))]
         slot[items] = np.arange(len(items))
         scores = np.zeros((len(SOURCES), len(items)), np.float32)
         for row, (numbers, values) in enumerate(proposals):
@@ -173,18 +186,26 @@ class CandidateSelector:
         """For each candidate that has a `slot`: the place in `recent` whose item adds most to its sum, or −1."""
         because = np.full(count, -1, np.int64)
         cols, weights = near
-        slots = self._scratch.slot[cols]
-        hit = np.flatnonzero(slots >= 0)
-        hit = hit[weights[hit] > 0]
-        order = hit[np.argsort(weights[hit], kind="stable")]
-        because[slots[order]] = order // self._table.most  # of several writes to one slot the last, largest, stays
+        slots = self._scratch.slot.take(cols)
+        hit = np.flatnonzero((slots >= 0) & (weights > 0))
+        slots, weights = slots[hit].astype(np.intp), weights[hit]
+        most = np.zeros(GROUNDED, np.float32)
+        np.maximum.at(most, slots, weights)
+        first = np.flatnonzero(weights == most[slots])[::-1]
+        because[slots[first]] = hit[first] // self._table.most  # of equal ones the newest, written last, stays
         return because
 
 
-def _dense_sums(near: _Near, size: int) -> tuple[Ints, Floats]:
+def _recency(places: Ints, power: float) -> NDArray[np.float32]:
+    """How much the items at these places of a history weigh; 0 is the newest."""
+    weights: NDArray[np.float32] = ((places + 1.0) ** -power).astype(np.float32)
+    return weights
+
+
+def _dense_sums(near: _Near, size: int) -> _Sums:
     """One row of `item_cf_sums`, by one pass over an array of all items: faster while there are few of them."""
     sums = np.bincount(near[0], weights=near[1], minlength=size)
-    cols: Ints = np.flatnonzero(sums).astype(np.int64, copy=False)
+    cols: Ints = np.flatnonzero(sums > 0)
     return cols, np.asarray(sums[cols], np.float64)
 
 
@@ -194,7 +215,7 @@ def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: f
     flat = np.concatenate(recent) if len(recent) else np.zeros(0, np.int64)
     indptr = np.concatenate([[0], np.cumsum(lengths)])
     place = np.arange(len(flat)) - np.repeat(indptr[:-1], lengths)
-    recency = ((place + 1.0) ** -recency_power).astype(np.float32)
+    recency = _recency(place, recency_power)
     users = sparse.csr_array((recency, np.arange(len(flat)), indptr), shape=(len(recent), len(flat)))
     rows = sparse.csr_array(
         (table.weights[flat].ravel(), table.cols[flat].ravel(), np.arange(len(flat) + 1) * table.most),
@@ -203,11 +224,11 @@ def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: f
     return users @ rows
 
 
-def _row(matrix: Any, place: int) -> tuple[Ints, Floats]:
+def _row(matrix: Any, place: int) -> _Sums:
     part = slice(matrix.indptr[place], matrix.indptr[place + 1])
-    cols: Ints = np.asarray(matrix.indices[part]).astype(np.int64)
     sums: Floats = np.asarray(matrix.data[part]).astype(np.float64)
-    return cols, sums
+    positive = np.flatnonzero(sums > 0)
+    return np.asarray(matrix.indices[part])[positive].astype(np.int64), sums[positive]
 
 
 def _merged(lists: Sequence[Ranked], most: int) -> Ranked:

@@ -108,6 +108,15 @@ def pair_changes(sequences: Sequences, size: int, window: int) -> tuple[sparse.c
     return pairs, users
 
 
+def entries_of(indptr: NDArray[np.integer], rows: Ints) -> tuple[Ints, Ints]:
+    """Entries of some rows of a CSR matrix: (how many each row has [R], their places, row by row [Σ])."""
+    starts = indptr[rows].astype(np.int64)
+    lengths = indptr[rows + 1] - starts
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return lengths, np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+
+
 def count_pairs(histories: Sequence[Ints], size: int, window: int) -> tuple[sparse.csr_array, Ints]:
     """Σ_u pairs(H_u) from scratch: the co-counts and users that these histories stand for (see `pair_changes`)."""
     nothing = np.zeros(0, np.int64)

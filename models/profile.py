@@ -6,7 +6,6 @@ Everything here is a function of the events of one user in log order; it depends
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -224,11 +223,6 @@ def top_interests(profile: Profile, most: int) -> list[tuple[str, float]]:
     for word in profile.declared:
         weights[word] = weights.get(word, 0.0) + DECLARED_WEIGHT
     return sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
-
-
-def recent_items(profile: Profile, most: int) -> list[str]:
-    """The newest items of the history, newest first."""
-    return list(islice(reversed(profile.contacts), most))
 
 
 def actions(profile: Profile, items: Sequence[str], bought: float) -> str:

@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer
@@ -51,6 +52,7 @@ class Absorber:
         self._name, self._producer, self._table = name, producer, table
         self._crashes, self._metrics, self._work = crashes, metrics, work
         self._group_metadata = group_metadata
+        self._executor = ThreadPoolExecutor(1, "offsets")
         letters = build_topics(settings).dead_letters
         self._letters = (letters.name, letters.partitions)
         self._bad = RowOfBadRecords(settings.dead_letters_in_row)
@@ -69,15 +71,17 @@ class Absorber:
         transaction = Transaction(
             self._producer, self._table, self._letters, self._metrics, time.time_ns() // 1_000_000
         )
+        transaction.send_offsets(offsets, self._group_metadata(), self._executor)
         try:
             if not self._put_culprit_aside(batch, transaction):
                 self._work(batch, transaction)
+            transaction.finish_rows()
         except (FencedError, BrokerError):
             raise  # no fault of the batch: it must not come under suspicion
         except Exception as exc:
             self._crashes.failed(batch, traceback.format_exc())
             raise AgentError(self._failure(batch, exc)) from exc
-        transaction.commit(offsets, self._group_metadata())
+        transaction.commit()
         self._crashes.absorbed(batch.ends())
         for tp, records in batch.runs.items():
             self._metrics.add("records_absorbed_total", len(records), topic=tp.topic)

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -32,6 +33,10 @@ class Transaction:
         self._producer, self._table, self._metrics = producer, table, metrics
         self._dead_letters = dead_letters
         self._rows: dict[int, dict[bytes, bytes | None]] = {}
+        self._held: dict[int, tuple[bytes, bytes | None]] = {}
+        """The newest row of each partition: it is sent when another one follows, the last one with a callback."""
+        self._changelog_ends: dict[int, int] = {}
+        self._offsets: Future[None] | None = None
         self._sent: Counter[str] = Counter()
         self._sent_bytes: Counter[str] = Counter()
         try:
@@ -49,7 +54,15 @@ class Transaction:
         return found
 
     def write(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Write a row; None deletes it. The last write of a key counts."""
+        """Write a row; None deletes it. The last write of a key counts.
+
+        Raises `KafkaException` if a row is too long, this one or the one before it.
+        """
+        assert self._table is not None
+        held = self._held.get(partition)
+        if held is not None:  # sent at once: the broker takes it while the work goes on
+            self._produce(self._table.changelog, partition, *held)
+        self._held[partition] = (key, value)
         self._rows.setdefault(partition, {})[key] = value
 
     def send(
@@ -83,35 +96,41 @@ class Transaction:
         self._metrics.add("dead_letters_total", topic=record.topic, reason=error.reason)
         self.bad += 1
 
-    def commit(self, offsets: Mapping[TP, int], group_metadata: Any) -> None:
+    def send_offsets(self, offsets: Mapping[TP, int], group_metadata: Any, executor: Executor) -> None:
+        """Add the source offsets to the transaction; the broker is asked while the work goes on."""
+        positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
+        send = self._producer.send_offsets_to_transaction
+        self._offsets = executor.submit(send, positions, group_metadata, COMMIT_TIMEOUT_S)
+
+    def finish_rows(self) -> None:
+        """Send the rows that are held back. Raises `KafkaException` if one is too long."""
+
+        def delivered(error: Any, message: Any) -> None:
+            if error is None:
+                self._changelog_ends[message.partition()] = message.offset()
+
+        for partition, (key, value) in self._held.items():
+            assert self._table is not None
+            self._produce(self._table.changelog, partition, key, value, on_delivery=delivered)
+        self._held.clear()
+
+    def commit(self) -> None:
         """Commit rows, records and source offsets together; then write the rows to the local store.
 
         Raises `FencedError` if this worker is no longer the owner, or if the outcome is unknown: the process must end.
         """
-        last: dict[int, int] = {}
-
-        def delivered(error: Any, message: Any) -> None:
-            if error is None:
-                last[message.partition()] = message.offset()
-
-        table = self._table
-        for partition, rows in self._rows.items():
-            assert table is not None
-            final = len(rows) - 1
-            for place, (key, value) in enumerate(rows.items()):
-                callback = {"on_delivery": delivered} if place == final else {}
-                self._produce(table.changelog, partition, key, value, **callback)
+        assert self._offsets is not None
+        assert not self._held
         began = time.perf_counter()
         try:
-            positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
-            self._producer.send_offsets_to_transaction(positions, group_metadata, COMMIT_TIMEOUT_S)
+            self._offsets.result()
             self._producer.commit_transaction(COMMIT_TIMEOUT_S)
         except KafkaException as exc:
             raise FencedError(f"the transaction was not committed: {exc.args[0].str()}") from exc
         self._metrics.observe("commit_seconds", time.perf_counter() - began)
         for partition, rows in self._rows.items():
-            if rows and table is not None:
-                table.write(partition, rows, last[partition], self.now_ms)
+            assert self._table is not None
+            self._table.write(partition, rows, self._changelog_ends[partition], self.now_ms)
         self._count()
 
     def abort(self) -> None:

@@ -32,13 +32,12 @@ log = logging.getLogger(__name__)
 
 ROUND_S = 0.05
 """How often the worker looks round between batches."""
-SWITCH_S = 0.0005
-"""A batch that comes back from the broker should not wait 5 ms, Python's default, for a view's thread to give way."""
+SWITCH_S = 0.0001
+"""A fetch takes many turns of the consumer's thread; each should not wait 5 ms, Python's default, for a batch to give
+way."""
 GC_THRESHOLD = 50_000
 """A batch makes many short-lived containers, none of them in cycles: by default Python would look for cycles in all
 items and profiles many times a second."""
-PIPELINE_S = 0.001
-"""While a batch is at work, two fetches wait in the engine: a moment lets both into the next batch."""
 PENDING_S = 0.2
 """How often work without input is done when nothing is gathered."""
 
@@ -149,10 +148,7 @@ class Worker:
         if (reason := self._engine.crash_reason()) is not None:
             self._fail(reason)
         now = time.monotonic()
-        if self._gathered.due(now):
-            await asyncio.sleep(PIPELINE_S)
-            self._absorb()
-        elif self._pending(now):
+        if self._gathered.due(now) or self._pending(now):
             self._absorb()
         else:
             self._agent.refresh()

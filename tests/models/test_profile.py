@@ -13,7 +13,6 @@ from models.profile import (
     absorb_events,
     forget,
     pack_contact,
-    recent_items,
     segment_of,
     top_interests,
     unpack_contact,
@@ -62,7 +61,6 @@ def test_history_keeps_the_order_of_first_contact_and_the_newest_items() -> None
     change = absorb_events(profile, [(Act("view", "d"), 1), (Act("view", "b"), 1)], CONFIG, None)
     assert (change.before, change.new, change.left) == (["a", "b", "c"], ["d"], 1)
     assert list(profile.contacts) == ["b", "c", "d"]
-    assert recent_items(profile, 2) == ["d", "c"]
 
 
 def test_last_contact_never_goes_back_in_time() -> None:

@@ -1,23 +1,26 @@
 """One batch, one transaction, and whose fault it is when it fails."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaException, Producer
+from faust.types import TP
 
 from agents.admin import create_topics
 from agents.errors import AgentError, FencedError
 from agents.runtime.absorber import Absorber, Work, start_producer
 from agents.runtime.batch import Batch
+from agents.runtime.clients import committed_consumer
 from agents.runtime.crashes import CrashRecord
 from agents.runtime.metrics import Metrics
+from agents.runtime.table import Table
 from agents.runtime.transaction import Transaction
 from agents.settings import Settings
 from agents.topics import build_topics
 from tests.agents.runtime.test_positions import A, run
-from tests.broker.support import broker_settings
+from tests.broker.support import broker_settings, read_all
 
 BATCH = Batch({A: run(A, 0, 1)})
 
@@ -36,8 +39,15 @@ def producer(settings: Settings) -> Iterator[Producer]:
     made.purge()
 
 
-def absorber(settings: Settings, producer: Producer, crashes: CrashRecord, work: Work) -> Absorber:
-    return Absorber(settings, "test", producer, None, crashes, Metrics(), work, lambda: b"")
+def absorber(
+    settings: Settings,
+    producer: Producer,
+    crashes: CrashRecord,
+    work: Work,
+    table: Table | None = None,
+    metadata: Callable[[], object] = lambda: b"",
+) -> Absorber:
+    return Absorber(settings, "test", producer, table, crashes, Metrics(), work, metadata)
 
 
 @pytest.mark.broker
@@ -75,6 +85,38 @@ def test_a_record_that_is_too_long_is_the_fault_of_the_work(
         absorber(settings, producer, CrashRecord(tmp_path / "crashes.json"), work).absorb(BATCH)
     assert isinstance(failed.value.__cause__, KafkaException)
     assert (tmp_path / "crashes.json").exists()
+
+
+@pytest.mark.broker
+def test_a_row_that_is_too_long_ends_as_a_dead_letter(settings: Settings, producer: Producer, tmp_path: Path) -> None:
+    topics, path = build_topics(settings), tmp_path / "crashes.json"
+    events = TP(topics.events.name, 0)
+    table = Table(tmp_path / "rows", topics.profiles_changelog.name)
+    table.open(frozenset({0}))
+    nobody = committed_consumer(settings, f"{settings.topic_prefix}group")  # of no group yet: offsets of nobody
+
+    def work(batch: Batch, transaction: Transaction) -> None:
+        for record in batch.runs.get(events, ()):
+            transaction.write(0, b"%d" % record.offset, b"x" * 2_000_000 * record.offset)
+
+    def absorb() -> None:
+        made = absorber(settings, producer, CrashRecord(path), work, table, nobody.consumer_group_metadata)
+        made.absorb(Batch({events: run(events, 0, 1)}))
+
+    try:
+        for _ in range(4):  # three times as a whole, then the record by itself
+            with pytest.raises(AgentError):
+                absorb()
+            producer.abort_transaction(10)
+        absorb()
+        assert not path.exists()
+        assert table.read(0, [b"0", b"1"]) == [b"", None]
+        (letter,) = read_all(settings, topics.dead_letters.name)
+        assert dict(letter.headers)["reason"] == b"agent_failed"
+        assert b"MSG_SIZE_TOO_LARGE" in dict(letter.headers)["traceback"]
+    finally:
+        nobody.close()
+        table.close()
 
 
 @pytest.mark.broker

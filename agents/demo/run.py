@@ -1,7 +1,6 @@
 """The demo from start to end."""
 
 import signal
-import tempfile
 import time
 from collections import deque
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import FrameType
 from rich.console import Console
 
 from agents import sample
+from agents.demo.folder import demo_folder
 from agents.demo.processes import READY_TIMEOUT_S, Workers
 from agents.demo.screen import Screen, list_panel, result_table
 from agents.demo.settling import wait_until_complete, wait_until_settled
@@ -35,8 +35,8 @@ def run(*, bert: bool, most_events: int) -> int:
     console = Console()
     before = {number: signal.signal(number, _interrupt) for number in ENDING}
     try:
-        with tempfile.TemporaryDirectory(prefix="profilestream-demo-") as folder:
-            _run(Path(folder), console, bert, most_events)
+        with demo_folder() as folder:
+            _run(folder, console, bert, most_events)
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started has ended")
         return INTERRUPTED

@@ -38,13 +38,12 @@ class Intake:
                     raise _wrong_key(record)
                 if event.user_id not in checked:
                     self._check(event.user_id, "user_id")
-                item = event.item_id
-                if item is None:
-                    if event.event_type != "search" or not event.query:
-                        raise _incomplete(event)
-                elif item not in checked:
+                kind, item = event.event_type, event.item_id
+                if item is None and kind != "search":
+                    raise _incomplete(event)
+                if item is not None and item not in checked:
                     self._check(item, "item_id")
-                if event.event_type == "rate" and event.rating is None:
+                if (kind == "rate" and event.rating is None) or (kind == "search" and not event.query):
                     raise _incomplete(event)
                 at_ms = record.timestamp if event.timestamp is None else int(event.timestamp * 1000)
                 if at_ms > record.timestamp + self._future_s * 1000:

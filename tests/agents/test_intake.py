@@ -80,6 +80,7 @@ def test_the_time_of_an_event_is_its_own_or_the_record_s(intake: Intake, transac
         (event(event_type="rate"), "missing_field", "needs a rating"),
         (event(event_type="search", item_id=None), "missing_field", "needs a query"),
         (event(event_type="search", item_id=None, query=""), "missing_field", "needs a query"),
+        (event(event_type="search"), "missing_field", "needs a query"),
         (event(item_id="a\tb"), "bad_id", "item_id"),
         (event("ü".encode() * 129, user_id="ü" * 129), "bad_id", "user_id"),
         (event(raw=b"{"), "bad_json", ""),
@@ -107,8 +108,9 @@ def test_an_id_that_is_bad_once_is_bad_again(intake: Intake, transaction: Transa
 
 
 def test_a_search_needs_no_item(intake: Intake, transaction: Transaction) -> None:
-    ((_, read, _),) = intake.events([event(event_type="search", item_id=None, query="red mug")], transaction)
-    assert (read.item_id, read.query) == (None, "red mug")
+    searches = [event(event_type="search", item_id=item, query="red mug") for item in (None, "i")]
+    found = [(read.item_id, read.query) for _, read, _ in intake.events(searches, transaction)]
+    assert found == [(None, "red mug"), ("i", "red mug")]
 
 
 def test_a_null_declaration_erases_the_user_of_its_key(intake: Intake, transaction: Transaction, sent: Sent) -> None:

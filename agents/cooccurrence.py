@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +14,26 @@ from models.profile import HistoryChange
 from models.similarity import CsrRows
 
 MOST_ENTRIES = 25_000
-"""Changed co-counts in one message: about 200 KB with ids of usual length, under 512 KB with long ones."""
+"""Changed co-counts that are packed at once: about 200 KB with ids of usual length."""
+MOST_BYTES = 512 * 1024
+"""What came out longer is packed again in halves: a message holds 1 MB."""
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What a batch changed, by the batch's numbers of items."""
+
+    pairs: CsrRows
+    ids: list[str]
+    users: Ints
+    popularity: Ints
+    by_item: dict[str, list[tuple[str, int]]]
+    """Item → (segment, events)."""
+
+    def told(self) -> "_Counts":
+        """The same, without what must not be told twice of a row whose co-counts are spread over messages."""
+        nothing = np.zeros_like(self.users)
+        return _Counts(self.pairs, self.ids, nothing, nothing, {})
 
 
 class CoCountsWriter:
@@ -55,11 +75,14 @@ class CoCountsWriter:
         lengths = np.diff(pairs.indptr)
         changed = np.flatnonzero((lengths > 0) | (users != 0) | (popularity > 0))
         partition = self._item_partitions()[every[changed]]
+        counts = _Counts(pairs, ids, users, popularity, by_item)
         for target in range(self._partitions):
             rows = changed[partition == target]
             events = len(touched)
             for part in _cut(lengths[rows], rows):
-                yield target, _pack(events, part, pairs, ids, users, popularity, by_item)
+                if len(part) or events:  # without rows it still moves the clock
+                    cut = _messages(events, part, *entries_of(pairs.indptr, part), counts)
+                    yield from ((target, message) for message in cut)
                 events = 0  # the clock moves once for each batch, whatever the number of messages
 
     def _item_partitions(self) -> Ints:
@@ -80,29 +103,38 @@ def _cut(lengths: Ints, rows: Ints) -> Iterator[Ints]:
     yield from np.split(rows, np.flatnonzero(np.diff(before // MOST_ENTRIES)) + 1)
 
 
-def _pack(
-    events: int,
-    rows: Ints,
-    pairs: CsrRows,
-    ids: list[str],
-    users: Ints,
-    popularity: Ints,
-    by_item: dict[str, list[tuple[str, int]]],
-) -> bytes:
-    lengths, entries = entries_of(pairs.indptr, rows)
-    cols = pairs.indices[entries]
+def _messages(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Counts) -> Iterator[bytes]:
+    """Rows, with how many co-counts of each and their places, in one message, or in halves if it would be too long."""
+    message = _pack(events, rows, lengths, entries, counts)
+    if len(message) <= MOST_BYTES or max(len(rows), len(entries)) < 2:
+        yield message
+    elif len(rows) > 1:
+        half = len(rows) // 2
+        split = int(lengths[:half].sum())
+        yield from _messages(events, rows[:half], lengths[:half], entries[:split], counts)
+        yield from _messages(0, rows[half:], lengths[half:], entries[split:], counts)
+    else:
+        split = len(entries) // 2
+        for part in (entries[:split], entries[split:]):
+            yield from _messages(events, rows, np.array([len(part)]), part, counts)
+            events, counts = 0, counts.told()
+
+
+def _pack(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Counts) -> bytes:
+    ids, by_item = counts.ids, counts.by_item
+    cols = counts.pairs.indices[entries]
     occurs = np.zeros(len(ids), bool)
     occurs[rows] = occurs[cols] = True
     used = np.flatnonzero(occurs)
     place = np.cumsum(occurs) - 1
-    g, c = unpack_counts(pairs.data[entries])
+    g, c = unpack_counts(counts.pairs.data[entries])
     segments: dict[str, tuple[list[int], list[int]]] = {}
     if by_item:
         for row, number in enumerate(rows.tolist()):
             for segment, count in by_item.get(ids[number], ()):
-                places, counts = segments.setdefault(segment, ([], []))
+                places, events_of = segments.setdefault(segment, ([], []))
                 places.append(row)
-                counts.append(count)
+                events_of.append(count)
     return CO_COUNTS.write(
         CoCounts(
             events,
@@ -112,11 +144,11 @@ def _pack(
             pack_ints(place[cols]),
             pack_ints(g),
             pack_ints(c),
-            pack_ints(users[rows]),
-            pack_ints(popularity[rows]),
+            pack_ints(counts.users[rows]),
+            pack_ints(counts.popularity[rows]),
             {
-                segment: (pack_ints(np.array(places)), pack_ints(np.array(counts)))
-                for segment, (places, counts) in segments.items()
+                segment: (pack_ints(np.array(places)), pack_ints(np.array(events_of)))
+                for segment, (places, events_of) in segments.items()
             },
         )
     )

@@ -14,9 +14,13 @@ from agents.packed import ROW_BODY, ROW_HEAD, CoCounts, RowBody, RowHead, pack_i
 from models.cooccurrence import Ints, pack_counts, unpack_counts
 from models.interning import Interner
 from models.popularity import fade, fade_one
-from models.similarity import CsrRows, row_matrix, sum_changes
+from models.similarity import CAP_SLACK, CsrRows, row_matrix, sum_changes
 
 CLOCK_KEY = b"m"
+LOADED = (CLOCK_KEY, b"d", b"h")
+"""Prefixes of the keys that are kept in memory."""
+SEGMENTS_KEPT = 500
+"""Segments in which an item's popularity is known: with very many values a row would outgrow a message."""
 Read = Callable[[Sequence[bytes]], list[bytes | None]]
 Write = Callable[[bytes, bytes | None], None]
 Cut = Callable[["PartitionRows", Ints, CsrRows], CsrRows]
@@ -125,6 +129,14 @@ class PartitionRows:
                 of_item = self.segments.setdefault(number, {})
                 value, clock = of_item.get(segment, (0.0, self.clock))
                 of_item[segment] = (fade_one(value, clock, self.clock, self._half_life) + count, self.clock)
+                if len(of_item) > SEGMENTS_KEPT * CAP_SLACK:
+                    self.segments[number] = self._strongest(of_item)
+
+    def _strongest(self, of_item: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        """The segments that weigh most now."""
+        faded = {name: fade_one(*of_item[name], self.clock, self._half_life) for name in of_item}
+        kept = sorted(of_item, key=lambda name: (-faded[name], name))[:SEGMENTS_KEPT]
+        return {name: of_item[name] for name in kept}
 
     def read_bodies(self, numbers: Ints, read: Read) -> CsrRows:
         """Co-counts of rows, CSR of packed counts, int64 [len(numbers) × items]."""
@@ -141,7 +153,7 @@ class PartitionRows:
         return row_matrix(cols, packed, len(self.items))
 
     def write_bodies(self, numbers: Ints, rows: CsrRows, write: Write) -> None:
-        """Store rows given as `read_bodies` returns them."""
+        """Store rows given as `read_bodies` returns them; one without co-counts is deleted."""
         g, c = unpack_counts(rows.data)
         columns = rows.indices.astype(np.int64)
         steps = columns - np.concatenate([columns[:1], columns[:-1]])
@@ -151,7 +163,7 @@ class PartitionRows:
         for place, number in enumerate(numbers.tolist()):
             part = slice(ends[place], ends[place + 1])
             body = RowBody(pack_ints(steps[part]), pack_ints(g[part]), pack_ints(c[part]))
-            write(row_key(b"b", number), ROW_BODY.write(body))
+            write(row_key(b"b", number), ROW_BODY.write(body) if part.start < part.stop else None)
 
     def write_heads(self, numbers: Ints, write: Write) -> None:
         """Store norms, popularity and flags of rows."""

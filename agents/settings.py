@@ -11,10 +11,13 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agents.errors import SettingsError
+from agents.records import EventType
 
 ENV_PREFIX = "PROFILESTREAM_"
 
 Names = Annotated[tuple[str, ...], NoDecode]
+MOST_ROW_NEIGHBOURS = 25_000
+"""An item row must fit a message: it takes at most 16 bytes a neighbour, and grows by a quarter before it is cut."""
 
 
 class Settings(BaseSettings):
@@ -30,7 +33,10 @@ class Settings(BaseSettings):
     replication_factor: int = Field(1, ge=1, le=10, description="Replicas of each topic; 3 on a cluster.")
     session_timeout_ms: int = Field(10_000, ge=1_000, description="A silent worker loses its partitions after this.")
     transaction_timeout_ms: int = Field(
-        10_000, ge=1_000, description="An open transaction of a dead worker is aborted after this."
+        10_000,
+        ge=1_000,
+        le=900_000,  # a broker takes no more, unless its transaction.max.timeout.ms is raised
+        description="An open transaction of a dead worker is aborted after this.",
     )
     embedded: bool = Field(False, description="The broker is the embedded one: no topic creation, nothing is durable.")
 
@@ -45,7 +51,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     # --- profiles
-    history_size: int = Field(500, ge=1, le=10_000, description="Distinct items kept in a history (H).")
+    history_size: int = Field(
+        500, ge=1, le=10_000, description="Distinct items kept in a history (H); with very long ids fewer."
+    )
     strength_view: float = Field(1.0, gt=0, le=1_000)
     strength_click: float = Field(2.0, gt=0, le=1_000)
     strength_like: float = Field(3.0, gt=0, le=1_000)
@@ -53,15 +61,17 @@ class Settings(BaseSettings):
     strength_cart: float = Field(3.0, gt=0, le=1_000)
     strength_purchase: float = Field(5.0, gt=0, le=1_000)
     interest_alpha: float = Field(0.9, ge=0, lt=1, description="α of I ← α·I + (1 − α)·b; higher forgets slower.")
-    interests_kept: int = Field(100, ge=1, description="Strongest interests kept in a profile.")
-    event_ids_kept: int = Field(50, ge=0, description="Newest event ids of a user against which doubles are found.")
+    interests_kept: int = Field(100, ge=1, le=1_000, description="Strongest interests kept in a profile.")
+    event_ids_kept: int = Field(
+        50, ge=0, le=1_000, description="Newest event ids of a user against which doubles are found."
+    )
     segment_attributes: Names = Field((), description="Attributes whose values make a user's segment, comma-separated.")
-    trigger_types: Names = Field(
+    trigger_types: Annotated[tuple[EventType, ...], NoDecode] = Field(
         ("click", "like", "cart", "purchase", "rate"),
         description="Event types after which the user gets a new list, comma-separated; empty: only on request.",
     )
     list_items: int = Field(10, ge=1, le=100, description="Items of a list that an event triggered.")
-    lists_in_flight: int = Field(5, ge=0, description="Newest lists of a user that outcomes are matched with.")
+    lists_in_flight: int = Field(5, ge=0, le=100, description="Newest lists of a user that outcomes are matched with.")
     attribution_events: int = Field(20, ge=1, description="A list is closed after so many later events of its user …")
     attribution_s: float = Field(86_400.0, gt=0, description="… or after so many seconds of record time.")
     event_future_s: float = Field(86_400.0, ge=0, description="An event's timestamp may be so far ahead of the record.")
@@ -70,9 +80,14 @@ class Settings(BaseSettings):
     # --- similarity
     pair_window: int = Field(50, ge=1, le=1_000, description="Pairs reach so many places back in a history (W).")
     gather_s: float = Field(2.0, ge=0, le=60, description="Co-count changes are gathered so long per transaction.")
-    row_neighbours: int = Field(1_000, ge=0, description="Strongest neighbours kept in an item row; 0: all.")
-    neighbours_published: int = Field(200, ge=1, description="Co-counts published for an item (M).")
-    neighbours_scored: int = Field(100, ge=1, description="Neighbours of an item used for scoring (K).")
+    row_neighbours: int = Field(
+        1_000,
+        ge=0,
+        le=MOST_ROW_NEIGHBOURS,
+        description="Strongest neighbours kept in an item row; 0: as many as a message holds.",
+    )
+    neighbours_published: int = Field(200, ge=1, le=1_000, description="Co-counts published for an item (M).")
+    neighbours_scored: int = Field(100, ge=1, le=1_000, description="Neighbours of an item used for scoring (K).")
     rows_published_per_s: int = Field(500, ge=1, description="Most `neighbours` records written in a second.")
     similarity: Literal["co", "cosine"] = Field("co", description="Which weight ranks an item's neighbours.")
     shrinkage: float = Field(60.0, ge=0, description="Added to the norms of `co`: rare items weigh less.")

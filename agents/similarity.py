@@ -2,19 +2,22 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NoReturn
 
 import numpy as np
 
+from agents.checks import read_co_counts, read_neighbours
 from agents.errors import RecordError
-from agents.item_rows import PartitionRows, Read, Write
-from agents.packed import CO_COUNTS, NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_ints
+from agents.item_rows import LOADED, PartitionRows, Read, Write
+from agents.packed import NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_ints
 from agents.runtime.agent import TableReader
 from agents.runtime.batch import Batch, Record
 from agents.runtime.transaction import Transaction
 from agents.runtime.view import View
 from agents.runtime.worker import WorkerSpec, run_worker
-from agents.settings import Settings
+from agents.settings import MOST_ROW_NEIGHBOURS, Settings
 from agents.topics import build_topics
 from models.cooccurrence import Ints, unpack_counts
 from models.similarity import CAP_SLACK, CsrRows, Floats, neighbour_weights, strongest
@@ -35,19 +38,22 @@ class SimilarityAgent:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topics = build_topics(settings)
-        self.view = View(settings, self._topics.neighbours, lambda _key, value: NEIGHBOURS.read(value))
+        self.view = View(settings, self._topics.neighbours, lambda _key, value: read_neighbours(value))
         self._norms: dict[str, tuple[int, int]] = {}
         self._partitions: dict[int, PartitionRows] = {}
         self._table: TableReader | None = None
         self._budget = 0.0
         self._budget_ms = 0
+        self._turn = 0
 
     def assigned(self, partitions: frozenset[int], table: TableReader) -> None:
         """Load the rows' norms of these partitions."""
         self._table = table
         half_life = self._settings.popularity_half_life
         self._partitions = {
-            partition: PartitionRows(table.scan(partition, b""), half_life) for partition in sorted(partitions)
+            # Not the bodies: they are nearly all of the table, and are read as they are needed.
+            partition: PartitionRows(chain(*(table.scan(partition, kind) for kind in LOADED)), half_life)
+            for partition in sorted(partitions)
         }
         for item, (users, sums) in self._norms.items():
             self._set_norm(item, users, sums)
@@ -56,7 +62,7 @@ class SimilarityAgent:
         """Take over the norms that other partitions published."""
         changed = False
         for key, neighbours in self.view.drain():
-            item = key.decode()
+            item = key.decode(errors="replace")
             norm = (0, 0) if neighbours is None else (neighbours.users, neighbours.c_sum)
             if self._norms.get(item) != norm:
                 self._norms[item] = norm
@@ -93,22 +99,23 @@ class SimilarityAgent:
                 if item in self._norms:
                     self._set_norm(item, *self._norms[item])
         self._refill(transaction.now_ms)
-        for partition, rows in self._partitions.items():
-            published = self._publish(partition, rows, transaction)
+        for partition, share in self._shares():
+            rows = self._partitions[partition]
+            published = self._publish(partition, rows, share, transaction)
             written = np.union1d(changed.get(partition, published[:0]), published)
             rows.write_heads(written, _access(transaction, partition)[1])
 
     def _decode(self, records: Sequence[Record], transaction: Transaction) -> Iterable[CoCounts]:
         for record in records:
             try:
-                yield CO_COUNTS.read(record.value or b"")
+                yield read_co_counts(record.value or b"")
             except RecordError as exc:
                 transaction.dead_letter(record, exc)
 
     def _cut(self, rows: PartitionRows, numbers: Ints, bodies: CsrRows) -> CsrRows:
         """Rows that grew too long, cut to their strongest neighbours; the others as they are."""
-        most = self._settings.row_neighbours
-        long = np.flatnonzero(np.diff(bodies.indptr) > most * CAP_SLACK) if most else numbers[:0]
+        most = self._settings.row_neighbours or MOST_ROW_NEIGHBOURS
+        long = np.flatnonzero(np.diff(bodies.indptr) > most * CAP_SLACK)
         if not len(long):
             return bodies
         picked = bodies[long]
@@ -141,9 +148,20 @@ class SimilarityAgent:
         self._budget = min(self._budget + rate * max(passed_s, 0.0), rate * MOST_SECONDS_SAVED)
         self._budget_ms = now_ms
 
-    def _publish(self, partition: int, rows: PartitionRows, transaction: Transaction) -> Ints:
-        """Send the neighbours of dirty rows, then of a few stale ones. Returns the rows whose heads changed."""
-        share = int(self._budget) // max(len(self._partitions), 1)
+    def _shares(self) -> Iterator[tuple[int, int]]:
+        """(partition, rows it may publish) of each; where the budget is too small for all, they take turns."""
+        partitions = [*self._partitions]
+        if not partitions:
+            return
+        share, first = max(int(self._budget) // len(partitions), 1), self._turn % len(partitions)
+        for partition in partitions[first:] + partitions[:first]:
+            allowed = min(share, int(self._budget))
+            if allowed:
+                self._turn += 1
+            yield partition, allowed
+
+    def _publish(self, partition: int, rows: PartitionRows, share: int, transaction: Transaction) -> Ints:
+        """Send the neighbours of dirty rows, then of a few stale ones, `share` in all. Returns rows with new heads."""
         dirty = rows.next_of(rows.dirty, share)
         most_stale = min(share - len(dirty), int(share * STALE_SHARE) + 1)
         stale = rows.next_of(rows.stale & ~rows.dirty, max(most_stale, 0))
@@ -188,10 +206,10 @@ def _access(transaction: Transaction, partition: int) -> tuple[Read, Write]:
     )
 
 
-def run(settings: Settings) -> int:
-    """Work until told to stop; returns the exit code."""
+def run(settings: Settings) -> NoReturn:
+    """Work until told to stop or an error. Does not return: the process ends with the exit code."""
     os.nice(NICENESS)
     agent = SimilarityAgent(settings)
     topics = build_topics(settings)
     spec = WorkerSpec("similarity", (topics.cooccurrence,), "item_rows", (agent.view,), settings.gather_s, FETCH_BYTES)
-    return run_worker(settings, spec, agent)
+    run_worker(settings, spec, agent)

@@ -20,6 +20,10 @@ from models.profile import (
     forget,
     segment_of,
 )
+from models.shrinking import shrink
+
+MOST_ROW_BYTES = 512 * 1024
+"""A message holds 1 MB, and the history goes into candidates too. With ids of 40 bytes it is a history of 10,000."""
 
 
 @dataclass
@@ -48,6 +52,15 @@ def profile_config(settings: Settings) -> ProfileConfig:
     )
 
 
+def _packed(folded: Folded) -> bytes:
+    """The profile's row; one that would be too long gives up the oldest part of its history, as often as it must."""
+    row = PROFILE.write(folded.profile)
+    while len(row) > MOST_ROW_BYTES and (change := shrink(folded.profile)) is not None:
+        folded.changes.append(change)
+        row = PROFILE.write(folded.profile)
+    return row
+
+
 class UserFolder:
     """Folds the records of one user after the other."""
 
@@ -69,7 +82,7 @@ class UserFolder:
         if work.events:
             self._absorb(folded, work.events)
         folded.segment = segment_of(folded.profile, self._segment_attributes)
-        folded.row = None if folded.profile == Profile() else PROFILE.write(folded.profile)
+        folded.row = None if folded.profile == Profile() else _packed(folded)
         return folded
 
     def _declare(self, folded: Folded, record: Record, user: User | None) -> None:

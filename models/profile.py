@@ -17,6 +17,12 @@ _TIME_SHIFT = _STRENGTH_BITS + 1
 _LOW = (1 << _TIME_SHIFT) - 1
 MAX_STRENGTH = ((1 << _STRENGTH_BITS) - 1) / STRENGTH_STEPS
 SEARCHES_KEPT = 20
+BLOCKED_KEPT = 1_000
+"""Newest disliked items kept, as many as a request may exclude: without a limit a row would outgrow a message."""
+LONGEST_WORD = 200
+"""Characters kept of a word of a search, as many as a declared interest may have."""
+LONGEST_SEGMENT = 200
+"""Characters of a segment: every item row repeats the names of the segments that touched the item."""
 DECLARED_WEIGHT = 0.3
 """A declared interest weighs like one that the last four or so events were about."""
 
@@ -32,7 +38,7 @@ class ListInFlight(msgspec.Struct, array_like=True, gc=False):
     event_count: int
     """The user's count of events when the list came."""
     touched: list[int] = []
-    """Places with an outcome already."""
+    """What was told already: `place · 4 + kind`, kinds as `models.outcomes` numbers them."""
     variant: str = "default"
 
 
@@ -160,6 +166,7 @@ def absorb_events(
         if kind == "dislike":
             if item not in profile.blocked:
                 profile.blocked.append(item)
+                del profile.blocked[:-BLOCKED_KEPT]
             continue
         change.touched.append(item)
         contact = contacts.get(item)
@@ -196,7 +203,7 @@ def _touched(contact: int, kind: str, rating: float | None, time_s: int, steps: 
 
 def _search(profile: Profile, query: str) -> list[str]:
     """Keep the words of a search; return them."""
-    words = query.lower().split()
+    words = [word[:LONGEST_WORD] for word in query.lower().split()]
     if words:
         profile.searches = [*profile.searches, " ".join(words)][-SEARCHES_KEPT:]
     return words
@@ -239,4 +246,5 @@ def forget(profile: Profile) -> HistoryChange:
 
 def segment_of(profile: Profile, attributes: Sequence[str]) -> str:
     """The user's segment: the values of these declared attributes; empty if none is declared."""
-    return "|".join(f"{name}={profile.attributes[name]}" for name in attributes if name in profile.attributes)
+    values = profile.attributes
+    return "|".join(f"{name}={values[name]}" for name in attributes if name in values)[:LONGEST_SEGMENT]

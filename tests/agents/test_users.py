@@ -11,9 +11,9 @@ from agents.packed import PROFILE
 from agents.records import Event, RankedItem, Recommendation, User
 from agents.settings import read_settings
 from agents.user_work import UserWork
-from agents.users import Folded, UserFolder
+from agents.users import MOST_ROW_BYTES, Folded, UserFolder
 from models.catalogue import Entry
-from models.profile import ListInFlight, Profile, unpack_contact
+from models.profile import BLOCKED_KEPT, ListInFlight, Profile, unpack_contact
 from tests.agents.test_folding import buy, events, record, row, sent
 
 
@@ -145,3 +145,24 @@ def test_the_history_keeps_the_newest(tmp_path: Path) -> None:
     assert list(profile(folded).contacts) == ["b", "c"]
     assert folded.changes[0].left == 1
     assert unpack_contact(profile(folded).contacts["c"]) == (1, 7.0, False)
+
+
+def test_a_profile_that_would_not_fit_a_message_gives_up_its_oldest_items(tmp_path: Path) -> None:
+    folding = folder(tmp_path, history_size=10_000)
+    before = folding.fold(UserWork("u", events=events(*(buy(f"{n:0250d}") for n in range(1_500)))), None)
+    after = folding.fold(UserWork("u", events=events(*(buy(f"{n:0250d}") for n in range(1_500, 9_000)))), row(before))
+    held = list(profile(after).contacts)
+    assert len(row(after)) <= MOST_ROW_BYTES
+    assert held == [f"{n:0250d}" for n in range(9_000 - len(held), 9_000)]
+    assert len(held) > 1_500
+    history: list[str] = []
+    for change in [*before.changes, *after.changes]:
+        assert list(change.before) == history
+        history = [*history, *change.new][change.left :]
+    assert history == held
+
+
+def test_dislikes_are_bounded_and_the_newest_count(tmp_path: Path) -> None:
+    seen = [Event("u", "dislike", str(number)) for number in range(BLOCKED_KEPT + 5)]
+    folded = folder(tmp_path).fold(UserWork("u", events=events(*seen)), None)
+    assert profile(folded).blocked == [str(number) for number in range(5, BLOCKED_KEPT + 5)]

@@ -1,0 +1,67 @@
+"""Packed records of topics, read and checked: their arrays must fit each other before anyone calculates with them."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.errors import RecordError
+from agents.packed import CO_COUNTS, NEIGHBOURS, CoCounts, Neighbours, unpack_floats, unpack_ints
+
+MOST = 1 << 62
+"""No count of ours is larger; what is would overflow the arrays it goes into."""
+
+
+def read_neighbours(value: bytes) -> Neighbours:
+    """A record of `neighbours`. Raises `RecordError` (`bad_version`, `bad_packed`)."""
+    row = NEIGHBOURS.read(value)
+    try:
+        weights, count = unpack_floats(row.weights), len(row.ids)
+        fits = len(weights) == len(unpack_ints(row.g)) == len(unpack_ints(row.c)) == count
+    except (ValueError, IndexError, KeyError) as exc:
+        raise _bad(row, str(exc)) from exc
+    if not fits:
+        raise _bad(row, "arrays and ids differ in length")
+    numbers = (row.popularity, row.clock, *row.segments.values())
+    if not (np.isfinite(weights).all() and all(map(math.isfinite, numbers)) and _all_small((row.users, row.c_sum))):
+        raise _bad(row, "a number is out of range")
+    return row
+
+
+def read_co_counts(value: bytes) -> CoCounts:
+    """A record of `cooccurrence`. Raises `RecordError` (`bad_version`, `bad_packed`)."""
+    change = CO_COUNTS.read(value)
+    try:
+        _check_co_counts(change)
+    except (ValueError, IndexError, KeyError) as exc:
+        raise _bad(change, str(exc)) from exc
+    return change
+
+
+def _check_co_counts(change: CoCounts) -> None:
+    rows, lengths, cols = unpack_ints(change.rows), unpack_ints(change.lengths), unpack_ints(change.cols)
+    of_rows = (lengths, unpack_ints(change.users), unpack_ints(change.popularity))
+    entries = int(lengths.sum(dtype=np.int64))
+    of_entries = (cols, unpack_ints(change.g), unpack_ints(change.c))
+    if any(len(array) != len(rows) for array in of_rows) or any(len(array) != entries for array in of_entries):
+        raise _bad(change, "arrays differ in length")
+    if not (_below(rows, len(change.ids)) and _below(cols, len(change.ids)) and _below(lengths, MOST)):
+        raise _bad(change, "a place is outside the ids")
+    if not 0 <= change.events < MOST:
+        raise _bad(change, "a number is out of range")
+    for places, events in change.segments.values():
+        if len(unpack_ints(events)) != len(unpack_ints(places)) or not _below(unpack_ints(places), len(rows)):
+            raise _bad(change, "a segment does not fit the rows")
+
+
+def _below(values: NDArray[np.integer], limit: int) -> bool:
+    return not len(values) or bool(0 <= int(values.min()) <= int(values.max()) < limit)
+
+
+def _all_small(values: Iterable[int]) -> bool:
+    return all(-MOST < value < MOST for value in values)
+
+
+def _bad(record: CoCounts | Neighbours, what: str) -> RecordError:
+    return RecordError("bad_packed", f"{type(record).__name__}: {what}")

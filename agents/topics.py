@@ -51,8 +51,13 @@ class Topics:
 
 
 def app_id(settings: Settings, worker: str) -> str:
-    """Consumer group and Faust app id of a worker kind; also the prefix of its changelog topics."""
+    """Consumer group and Faust app id of a worker kind."""
     return f"{settings.topic_prefix}{worker}"
+
+
+def changelog_name(settings: Settings, worker: str, table: str) -> str:
+    """The changelog topic of a worker's table."""
+    return f"{app_id(settings, worker)}-{table}-changelog"
 
 
 def build_topics(settings: Settings) -> Topics:
@@ -74,6 +79,6 @@ def build_topics(settings: Settings) -> Topics:
         candidates=topic("candidates", users, "delete", 1),
         models=topic("models", 1, "compact"),
         dead_letters=topic("dead-letters", users, "delete", 7),
-        profiles_changelog=topic("profiles-profiles-changelog", users, "compact"),
-        item_rows_changelog=topic("similarity-item_rows-changelog", items, "compact"),
+        profiles_changelog=Topic(changelog_name(settings, "profiles", "profiles"), users, "compact"),
+        item_rows_changelog=Topic(changelog_name(settings, "similarity", "item_rows"), items, "compact"),
     )

@@ -2,13 +2,15 @@
 
 | file             | what it is for                                                            |
 |------------------|---------------------------------------------------------------------------|
-| `worker.py`      | starts a worker, runs its agent, ends the process                         |
+| `worker.py`, `process.py` | starts a worker, runs its agent; data folder, signals, end       |
 | `engine.py`      | what is different from plain Faust                                        |
 | `positions.py`   | which fetched records are to be absorbed                                  |
+| `fetching.py`    | batches without Faust, for the scorer                                     |
+| `absorber.py`    | one batch in one transaction; what failed, and whose fault it was         |
 | `batch.py`, `gather.py`, `transaction.py`, `agent.py` | what an agent sees                   |
 | `table.py`, `store.py`, `restore.py` | rows on disk, following the changelog                 |
 | `crashes.py`     | a batch that keeps ending the process is taken record by record           |
 | `view.py`        | read-only copies of compacted topics                                      |
 | `clients.py`     | options of every Kafka client                                             |
-| `dead_letters.py`, `metrics.py`, `health.py` | what operators look at                        |
+| `dead_letters.py`, `metrics.py`, `health.py`, `lag.py` | what operators look at; stalls      |
 """

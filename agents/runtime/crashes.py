@@ -2,7 +2,7 @@
 
 batch fails ──► noted, process ends ──► same batch fails again … three times ──► taken record by record
                                                  a record fails ──► noted as culprit, process ends ──► dead letter
-all of the batch absorbed ──► forgotten
+all of the batch absorbed ──► forgotten; its partitions gone to another worker ──► set aside
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,6 +39,8 @@ class CrashRecord:
 
     path: Path
     _noted: _Noted = field(init=False)
+    _owned: set[str] | None = field(init=False, default=None)
+    """None: not known yet."""
 
     def __post_init__(self) -> None:
         self._noted = _Noted()
@@ -48,7 +50,9 @@ class CrashRecord:
     @property
     def careful(self) -> bool:
         """Whether records are to be taken one by one."""
-        return self._noted.failures >= FAILURES_BEFORE_SINGLE_RECORDS
+        noted = self._noted
+        mine = self._owned is None or not self._owned.isdisjoint(noted.ends)
+        return noted.failures >= FAILURES_BEFORE_SINGLE_RECORDS and mine
 
     def culprit(self, tp: TP, offset: int) -> str | None:
         """The traceback of a record that ended the process by itself; None: it did not."""
@@ -102,6 +106,15 @@ class CrashRecord:
         if not noted.ends:
             self._noted = _Noted()
             self.path.unlink(missing_ok=True)
+
+    def own(self, starts: Mapping[TP, int]) -> None:
+        """Exactly these partitions are this worker's from now on, to be read from these offsets.
+
+        What is noted of others waits until they come back: partitions that go to and fro must not be counted anew.
+        """
+        self._owned = {_name(tp) for tp in starts}
+        if self._noted.ends:
+            self.absorbed(starts)
 
     def _extend(self, batch: Batch) -> None:
         for tp, end in batch.ends().items():

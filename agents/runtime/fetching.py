@@ -1,6 +1,6 @@
 """Batches from a plain confluent-kafka consumer, for workers that are not Faust's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -48,11 +48,17 @@ class BatchReader:
     all partitions away at each rebalance (`EAGER`).
     """
 
-    def __init__(self, consumer: Consumer, topics: Sequence[str], on_rebalance: Callable[[], None]) -> None:
-        self._consumer, self._on_rebalance = consumer, on_rebalance
+    def __init__(
+        self,
+        consumer: Consumer,
+        topics: Sequence[str],
+        on_rebalance: Callable[[], None],
+        on_assigned: Callable[[Mapping[TP, int]], None] = lambda _: None,
+    ) -> None:
+        self._consumer, self._on_rebalance, self._on_assigned = consumer, on_rebalance, on_assigned
         self._epoch = 0
         self._membership: Any = None
-        consumer.subscribe(list(topics), on_assign=self._changed, on_revoke=self._changed, on_lost=self._changed)
+        consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._changed, on_lost=self._changed)
 
     def fetch(self, most: int, wait_s: float) -> Batch:
         """Up to `most` records: waits for the first one only.
@@ -81,6 +87,10 @@ class BatchReader:
     def membership(self) -> Any:
         """The group metadata under which the last batch was taken; what commits it."""
         return self._membership
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._changed(consumer, partitions)
+        self._on_assigned({TP(one.topic, one.partition): 0 for one in partitions})
 
     def _changed(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         self._epoch += 1

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -27,7 +28,6 @@ class LagWatch:
     def __init__(self, settings: Settings, health: Health, reading: Callable[[], Mapping[TP, int]]) -> None:
         self._admin = admin_client(settings)
         self._health, self._reading = health, reading
-        self._stop = threading.Event()
         self._before: Mapping[TP, int] = {}
 
     def start(self) -> None:
@@ -35,16 +35,24 @@ class LagWatch:
         threading.Thread(target=self._run, name="lag", daemon=True).start()
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_S):
-            try:
-                self.look()
-            except KafkaException as exc:
-                log.warning("cannot read the ends of the source topics: %s", exc.args[0].str())
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            self.look()
 
     def look(self) -> None:
-        """Compare once."""
+        """Compare once. What cannot be looked at is no stall."""
+        try:
+            self._compare()
+        except Exception as exc:  # the thread must go on: nothing else notices a stall
+            self._health.note_lag(moved=False, behind=False)
+            why = exc.args[0].str() if isinstance(exc, KafkaException) else repr(exc)
+            log.warning("cannot read the ends of the source topics: %s", why)
+
+    def _compare(self) -> None:
         reading = dict(self._reading())
-        if not reading:
+        if not reading:  # before partitions are owned and restored, which may take long
+            self._before = reading
+            self._health.note_lag(moved=False, behind=False)
             return
         asked = {TopicPartition(tp.topic, tp.partition): OffsetSpec.latest() for tp in reading}  # type: ignore[no-untyped-call]
         futures = self._admin.list_offsets(

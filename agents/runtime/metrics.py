@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 Name = Literal[
     "records_absorbed_total",
@@ -25,7 +25,7 @@ Name = Literal[
     "expired_total",
     "score_seconds",
 ]
-Kind = Literal["counter", "gauge", "histogram"]
+Kind = Literal["counter", "histogram"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._made: dict[str, Counter | Gauge | Histogram] = {}
+        self._made: dict[str, Counter | Histogram] = {}
         for name in get_args(Name):
             metric = METRICS[name]
             full = f"profilestream_{name}"
@@ -78,10 +78,8 @@ class Metrics:
                 self._made[name] = Histogram(
                     full, metric.meaning, metric.labels, buckets=metric.buckets, registry=self.registry
                 )
-            elif metric.kind == "counter":
-                self._made[name] = Counter(full, metric.meaning, metric.labels, registry=self.registry)
             else:
-                self._made[name] = Gauge(full, metric.meaning, metric.labels, registry=self.registry)
+                self._made[name] = Counter(full, metric.meaning, metric.labels, registry=self.registry)
 
     def add(self, name: Name, amount: float = 1, **labels: str) -> None:
         """Add to a counter."""

@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from agents.errors import ProfilestreamError, SetupError
 from agents.settings import Settings
@@ -101,7 +101,7 @@ def exit_code_of(error: BaseException) -> int:
     return 1
 
 
-def leave(code: int) -> None:
+def leave(code: int) -> NoReturn:
     """End the process now: no library's threads or exit handlers may hold it up."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

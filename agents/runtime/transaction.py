@@ -12,10 +12,11 @@ from faust.types import TP
 from agents.errors import FencedError, RecordError
 from agents.runtime.batch import Record
 from agents.runtime.dead_letters import dead_letter
-from agents.runtime.metrics import Metrics
+from agents.runtime.metrics import Metrics, Name
 from agents.runtime.table import Table
 
 FORWARDED_HEADER = "forwarded"
+"""Says of a record in which partition and at which offset it was found."""
 COMMIT_TIMEOUT_S = 8.0
 """A commit that takes longer has an unknown outcome; shorter than the ten seconds that SIGTERM leaves a worker."""
 _FAULTS_OF_THE_CALLER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
@@ -39,6 +40,7 @@ class Transaction:
         self._offsets: Future[None] | None = None
         self._sent: Counter[str] = Counter()
         self._sent_bytes: Counter[str] = Counter()
+        self._counted: Counter[Name] = Counter()
         try:
             producer.begin_transaction()
         except KafkaException as exc:
@@ -96,6 +98,10 @@ class Transaction:
         self._metrics.add("dead_letters_total", topic=record.topic, reason=error.reason)
         self.bad += 1
 
+    def count(self, name: Name) -> None:
+        """Add one to a metric without labels, once the transaction is committed."""
+        self._counted[name] += 1
+
     def send_offsets(self, offsets: Mapping[TP, int], group_metadata: Any, executor: Executor) -> None:
         """Add the source offsets to the transaction; the broker is asked while the work goes on."""
         positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
@@ -133,10 +139,6 @@ class Transaction:
             self._table.write(partition, rows, self._changelog_ends[partition], self.now_ms)
         self._count()
 
-    def abort(self) -> None:
-        """Undo what was sent."""
-        self._producer.abort_transaction(COMMIT_TIMEOUT_S)
-
     def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, **options: Any) -> None:
         while True:
             try:
@@ -153,6 +155,8 @@ class Transaction:
         rows = [value for of_partition in self._rows.values() for value in of_partition.values()]
         self._metrics.add("rows_written_total", len(rows))
         self._metrics.add("row_bytes_total", sum(len(value) for value in rows if value is not None))
+        for name, count in self._counted.items():
+            self._metrics.add(name, count)
         for topic, count in self._sent.items():
             self._metrics.add("sent_total", count, topic=topic)
             self._metrics.add("sent_bytes_total", self._sent_bytes[topic], topic=topic)

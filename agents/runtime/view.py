@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from agents.errors import BrokerError, RecordError
 from agents.runtime.clients import committed_consumer
@@ -94,7 +94,7 @@ class View(Generic[U]):
                 for message in consumer.consume(MOST_AT_ONCE, WAIT_S):
                     error = message.error()
                     if error is None:
-                        self._take(message.key(), message.value())
+                        self._take(message)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         behind.discard(message.partition())
                     elif error.fatal():
@@ -103,7 +103,7 @@ class View(Generic[U]):
                         log.warning("view of %s: %s", self._topic.name, error)
                 if not behind:
                     self._caught_up.set()
-                if len(self._waiting) > MOST_NOT_DRAINED:
+                while len(self._waiting) > MOST_NOT_DRAINED and not self._stop.is_set():
                     self._drained.clear()
                     self._drained.wait(WAIT_S)
         except Exception as exc:
@@ -112,13 +112,15 @@ class View(Generic[U]):
         finally:
             consumer.close()
 
-    def _take(self, key: bytes | None, value: bytes | None) -> None:
+    def _take(self, message: Message) -> None:
+        key, value = message.key(), message.value()
         if key is None:
             return
         try:
             decoded = None if value is None else self._decode(key, value)
         except RecordError as exc:
-            log.warning("view of %s: bad record skipped: %s", self._topic.name, exc.reason)
+            place = f"partition {message.partition()}, offset {message.offset()}"
+            log.warning("view of %s: bad record skipped at %s: %s", self._topic.name, place, exc)
             if self._metrics is not None:
                 self._metrics.add("view_bad_records_total", topic=self._topic.name)
             return

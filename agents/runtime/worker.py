@@ -6,8 +6,9 @@ import gc
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from faust.types import TP
 
@@ -26,7 +27,7 @@ from agents.runtime.restore import Restorer
 from agents.runtime.table import Table
 from agents.runtime.view import View
 from agents.settings import Settings
-from agents.topics import Topic, app_id, build_topics
+from agents.topics import Topic, app_id, build_topics, changelog_name
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +66,12 @@ class Worker:
         self._gathered = Gatherer(spec.gather_s, settings.max_batch_records)
         self._absorbed_at = 0.0
         self._failed: BaseException | None = None
+        self._starts: dict[TP, int] = {}
         self._data = DataFolder(settings, self._group)  # its lock is held as long as it is kept
         self._folder = self._data.claim()
-        self._table = Table(self._folder / spec.table, f"{self._group}-{spec.table}-changelog")
+        self._table = Table(self._folder / spec.table, changelog_name(settings, spec.name, spec.table))
         self._sources = tuple(topic.name for topic in spec.sources)
+        self._crashes = CrashRecord(self._folder / "crashes.json")
         self._restorer = Restorer(settings, spec.name, self._sources, self._table, self._metrics)
 
     async def run(self) -> None:
@@ -105,7 +108,7 @@ class Worker:
             self._spec.name,
             producer,
             self._table,
-            CrashRecord(self._folder / "crashes.json"),
+            self._crashes,
             self._metrics,
             self._agent.absorb,
             self._engine.group_metadata,
@@ -114,7 +117,7 @@ class Worker:
         # Not awaited: it may take long, and fail, while signals and errors must be heard.
         starting = asyncio.ensure_future(self._engine.app.start())
         starting.add_done_callback(self._started)
-        LagWatch(settings, self._health, self._engine.reading).start()
+        LagWatch(settings, self._health, self._reading).start()
         try:
             while not self._stop.is_set():
                 await self._round()
@@ -133,7 +136,7 @@ class Worker:
         """Wait for the views, taking over what they read: they may hold more than fits between two looks."""
         while not self._stop.is_set():
             behind = tuple(f"view {view.topic}" for view in self._spec.views if not view.caught_up)
-            self._raise_view_errors()
+            self._check_views()
             self._agent.refresh()
             self._health.reasons = behind
             self._health.beat()
@@ -144,7 +147,7 @@ class Worker:
     async def _round(self) -> None:
         """Absorb what is due, or let the agent take over what its views read; else wait a moment for records."""
         self._health.beat()
-        self._raise_view_errors()
+        self._check_views()
         if (reason := self._engine.crash_reason()) is not None:
             self._fail(reason)
         now = time.monotonic()
@@ -161,15 +164,21 @@ class Worker:
         idle_s = now - self._absorbed_at
         return bool(self._positions.owned()) and idle_s >= max(self._spec.gather_s, PENDING_S) and self._agent.pending()
 
-    def _raise_view_errors(self) -> None:
+    def _check_views(self) -> None:
+        """End the worker if a view ended."""
         for view in self._spec.views:
             if view.error is not None:
                 self._fail(view.error)
 
+    def _reading(self) -> Mapping[TP, int]:
+        """Where reading stands; nothing during a restore, when it stands still and should."""
+        return self._engine.reading() if self._positions.owned() else {}
+
     def _restore(self, partitions: frozenset[int]) -> dict[TP, int]:
         self._health.reasons = ("restore",)
         self._metrics.add("rebalances_total")
-        return self._restorer.restore(partitions)
+        self._starts = self._restorer.restore(partitions)
+        return self._starts
 
     def _on_revoked(self) -> None:
         """A rebalance begins. No batch is at work: batches and this run in one thread."""
@@ -179,6 +188,7 @@ class Worker:
 
     def _on_assigned(self, partitions: frozenset[int]) -> None:
         self._agent.assigned(partitions, self._table)
+        self._crashes.own(self._starts)
         self._health.reasons = ()
         log.info("%s worker %s works on partitions %s", self._spec.name, self._settings.instance, sorted(partitions))
 
@@ -211,14 +221,14 @@ class Worker:
         self._loop.call_soon_threadsafe(self._stop.set)
 
 
-def run_worker(settings: Settings, spec: WorkerSpec, agent: Agent) -> int:
+def run_worker(settings: Settings, spec: WorkerSpec, agent: Agent) -> NoReturn:
     """Run a worker until SIGTERM, SIGINT or an error. Does not return: the process ends with the exit code."""
     set_up_logging(settings)
     gc.set_threshold(GC_THRESHOLD, 50, 100)
     sys.setswitchinterval(SWITCH_S)
     ending = Ending()
 
-    async def work() -> None:
+    async def work() -> NoReturn:
         code = 0
         try:
             await Worker(settings, spec, agent, ending).run()
@@ -227,4 +237,3 @@ def run_worker(settings: Settings, spec: WorkerSpec, agent: Agent) -> int:
         leave(code)  # here and not after the loop: it would wait for every task and thread of the engine
 
     asyncio.run(work())
-    return 0

@@ -84,3 +84,28 @@ def test_the_last_traceback_is_kept_until_something_is_absorbed(path: Path) -> N
     assert "trace" in path.read_text()
     crashes.absorbed({A: 6})
     assert not path.exists()
+
+
+def test_what_is_noted_of_partitions_that_moved_away_holds_up_no_others(path: Path) -> None:
+    batch = Batch({A: run(A, 4, 5)})
+    crashes = fail(path, batch, 3)
+    crashes.own({B: 0})
+    assert not crashes.careful
+    assert [len(part) for part in crashes.parts(Batch({B: run(B, 0, 1)}))] == [2]
+    crashes.absorbed({B: 2})
+    crashes.own({A: 4, B: 2})
+    assert [len(part) for part in crashes.parts(batch)] == [1, 1]
+
+
+def test_what_another_worker_absorbed_meanwhile_is_forgotten(path: Path) -> None:
+    crashes = fail(path, Batch({A: run(A, 4, 5)}), 3)
+    crashes.own({B: 0})
+    crashes.own({A: 6, B: 0})
+    assert not crashes.careful
+    assert not path.exists()
+
+
+def test_a_traceback_without_a_batch_survives_the_next_assignment(path: Path) -> None:
+    crashes = fail(path, Batch({}), 1)
+    crashes.own({A: 0})
+    assert path.exists()

@@ -1,7 +1,7 @@
 """Batches of one membership: what a rebalance does to records that were just taken."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -122,6 +122,14 @@ def test_the_membership_is_that_of_the_batch() -> None:
     batches.fetch(10, 0.0)
     consumer.rebalance()
     assert batches.membership() == 1
+
+
+def test_the_assignment_is_told() -> None:
+    consumer, told = ScriptedConsumer(), list[Mapping[TP, int]]()
+    BatchReader(cast("Consumer", consumer), ["t"], lambda: None, told.append)
+    consumer.callbacks["on_assign"](consumer, [TopicPartition("t", 1)])
+    consumer.callbacks["on_revoke"](consumer, [TopicPartition("t", 1)])
+    assert told == [{TP("t", 1): 0}]
 
 
 def test_old_and_new_partitions_are_never_mixed() -> None:

@@ -1,8 +1,8 @@
 """What a profiles worker knows of items: views of `neighbours` and `items` over one numbering."""
 
-from agents.errors import RecordError
-from agents.packed import NEIGHBOURS, unpack_floats
-from agents.records import read_item
+from agents.checks import read_neighbours
+from agents.packed import unpack_floats
+from agents.records import read_catalogue
 from agents.runtime.view import View
 from agents.settings import Settings
 from agents.topics import build_topics
@@ -17,10 +17,8 @@ LISTS_KEPT_MS = 1_000
 
 
 def read_entry(key: bytes, value: bytes) -> Entry:
-    """A catalogue entry. Raises `RecordError` if the record is bad or its key is not its item_id."""
-    item = read_item(value)
-    if item.item_id.encode() != key:
-        raise RecordError("wrong_key", "the record's key differs from item_id: send the item_id as the key")
+    """What is kept of a catalogue entry. Raises `RecordError` as `read_catalogue` does."""
+    item = read_catalogue(key, value)
     return Entry(tuple(item.categories), tuple(item.tags), item.available, item.added_at)
 
 
@@ -45,7 +43,7 @@ class Knowledge:
                 recency_power=settings.recency_power,
             ),
         )
-        self._neighbours = View(settings, topics.neighbours, lambda _key, value: NEIGHBOURS.read(value))
+        self._neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))
         self._entries = View(settings, topics.items, read_entry)
         self.views = (self._neighbours, self._entries)
         self._changed = True

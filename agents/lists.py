@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.expired import send_expired
 from agents.knowledge import Knowledge
 from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
-from agents.records import Filters, Outcome, Request, encode_json
+from agents.records import Filters, Request
 from agents.runtime.batch import Record
 from agents.runtime.transaction import Transaction
 from agents.settings import Settings
@@ -72,7 +73,9 @@ class CandidatesWriter:
         in_time = []
         for entry in asked:
             if entry.deadline_ms and transaction.now_ms > entry.deadline_ms:
-                transaction.send(self._topics.outcomes.name, entry.partition, entry.key, _expired(entry, transaction))
+                request_id = entry.request.request_id if entry.request is not None else None
+                place = (self._topics.outcomes.name, entry.partition)
+                send_expired(transaction, *place, entry.folded.user_id, entry.triggers[-1], request_id)
             else:
                 in_time.append(entry)
         if not in_time:
@@ -129,16 +132,3 @@ class CandidatesWriter:
             filters=request.filters if request is not None else Filters(),
             actions=actions(profile, recent, self._settings.strength_purchase),
         )
-
-
-def _expired(entry: _Asked, transaction: Transaction) -> bytes:
-    """The outcome of a request that was past its deadline before candidates were selected."""
-    return encode_json(
-        Outcome(
-            user_id=entry.folded.user_id,
-            recommendation_id=entry.triggers[-1],
-            outcome="expired",
-            timestamp=transaction.now_ms / 1000,
-            request_id=entry.request.request_id if entry.request is not None else None,
-        )
-    )

@@ -147,7 +147,6 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     context_item: str = ""
     filters: Filters = msgspec.field(default_factory=Filters)
     variant: str = "default"
-    degraded_reason: str = ""
     actions: str = ""
     """What the user did with each item of `recent`, a letter each: b bought, r rated, l looked at; empty: not known."""
 

@@ -1,5 +1,7 @@
 """The profiles worker: events, users, requests, recommendations → profiles, co-counts, candidates, outcomes."""
 
+from typing import NoReturn
+
 from agents.cooccurrence import CoCountsWriter
 from agents.intake import Intake
 from agents.knowledge import Knowledge
@@ -57,9 +59,9 @@ class ProfilesAgent:
         self._candidates.send(transaction)
 
 
-def run(settings: Settings) -> int:
-    """Work until told to stop; returns the exit code."""
+def run(settings: Settings) -> NoReturn:
+    """Work until told to stop or an error. Does not return: the process ends with the exit code."""
     agent = ProfilesAgent(settings)
     topics = build_topics(settings)
     sources = (topics.events, topics.users, topics.requests, topics.recommendations)
-    return run_worker(settings, WorkerSpec("profiles", sources, "profiles", agent.knowledge.views), agent)
+    run_worker(settings, WorkerSpec("profiles", sources, "profiles", agent.knowledge.views), agent)

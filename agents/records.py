@@ -3,15 +3,12 @@
 Unknown fields are allowed and ignored; a new field always has a default. Times are seconds since 1970 (UTC).
 """
 
-from typing import Annotated, Generic, Literal, NewType, TypeVar, get_args
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from agents.errors import RecordError
-
-UserId = NewType("UserId", str)
-ItemId = NewType("ItemId", str)
 
 MAX_ID_BYTES = 256
 MAX_EVENT_BYTES = 64 * 1024
@@ -19,7 +16,6 @@ MAX_ITEM_BYTES = 256 * 1024
 LATEST_TIME_S = 32_503_680_000.0  # the year 3000; what is later is most likely in milliseconds
 
 EventType = Literal["view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"]
-EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 OutcomeKind = Literal["shown", "clicked", "bought", "skipped", "expired"]
 
 # Checked by `check_id`, once for each new id: a regular expression for every event is slow.
@@ -41,9 +37,9 @@ class Event(msgspec.Struct, gc=False):
     timestamp: Seconds | None = None
     """When it happened; without it the record's Kafka time is taken."""
     rating: Annotated[float, Meta(ge=0, le=100)] | None = None
-    """For `rate`: the explicit rating, replacing the strength."""
+    """For `rate`, which needs it: the explicit rating, replacing the strength."""
     query: Annotated[str, Meta(max_length=1_000)] | None = None
-    """For `search`: the words."""
+    """For `search`, which needs it: the words."""
     event_id: Annotated[str, Meta(max_length=MAX_ID_BYTES)] | None = None
     """When given, a second event of this user with the same id is ignored."""
     recommendation_id: Annotated[str, Meta(max_length=MAX_ID_BYTES)] | None = None
@@ -213,3 +209,11 @@ read_user = JsonReader(User)
 read_request = JsonReader(Request)
 read_recommendation = JsonReader(Recommendation, 1024 * 1024)
 read_outcome = JsonReader(Outcome)
+
+
+def read_catalogue(key: bytes, value: bytes) -> Item:
+    """A record of `items`. Raises `RecordError` as a reader does, and `wrong_key` if its key is not its item_id."""
+    item = read_item(value)
+    if item.item_id.encode() != key:
+        raise RecordError("wrong_key", "the record's key differs from item_id: send the item_id as the key")
+    return item

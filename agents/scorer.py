@@ -4,13 +4,15 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 from confluent_kafka import KafkaException
 
 from agents.admin import check_topics
 from agents.errors import BrokerError, RecordError, SetupError
+from agents.expired import send_expired
 from agents.packed import CANDIDATES, Candidates
-from agents.records import Item, Outcome, encode_json
+from agents.records import Item, encode_json, read_catalogue
 from agents.runtime.absorber import Absorber, start_producer
 from agents.runtime.batch import Batch
 from agents.runtime.clients import committed_consumer
@@ -21,7 +23,7 @@ from agents.runtime.metrics import Metrics
 from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
 from agents.runtime.transaction import Transaction
 from agents.runtime.view import View
-from agents.scoring.catalogue import Catalogue, read_entry
+from agents.scoring.catalogue import Catalogue
 from agents.scoring.lists import ListMaker, check_candidates, rank_config
 from agents.scoring.vector_store import VectorStore
 from agents.settings import Settings
@@ -72,24 +74,10 @@ class Scorer:
                     transaction.dead_letter(record, exc)
                     continue
                 if candidates.deadline_ms and transaction.now_ms > candidates.deadline_ms:
-                    outcome = _expired(candidates, transaction.now_ms)
-                    transaction.send(self._topics.outcomes.name, partition, candidates.user_id.encode(), outcome)
-                    self._metrics.add("expired_total")
+                    about = (candidates.user_id, candidates.recommendation_id, candidates.request_id)
+                    send_expired(transaction, self._topics.outcomes.name, partition, *about, candidates.variant)
                     continue
                 yield partition, candidates
-
-
-def _expired(candidates: Candidates, now_ms: int) -> bytes:
-    return encode_json(
-        Outcome(
-            user_id=candidates.user_id,
-            recommendation_id=candidates.recommendation_id,
-            outcome="expired",
-            timestamp=now_ms / 1000,
-            request_id=candidates.request_id,
-            variant=candidates.variant,
-        )
-    )
 
 
 def load_encoder(settings: Settings) -> TextEncoder | None:
@@ -115,7 +103,7 @@ def _half_the_cores() -> int:
     return max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings) -> NoReturn:
     """Work until told to stop or an error. Does not return: the process ends with the exit code."""
     set_up_logging(settings)
     ending = Ending()
@@ -125,7 +113,6 @@ def run(settings: Settings) -> int:
     except Exception as exc:
         code = exit_code_of(exc)
     leave(code)
-    return code
 
 
 def _work(settings: Settings, ending: Ending) -> None:
@@ -140,7 +127,7 @@ def _work(settings: Settings, ending: Ending) -> None:
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
     scorer = Scorer(settings, encoder, store, metrics)
-    view: View[Item] = View(settings, topics.items, read_entry)
+    view: View[Item] = View(settings, topics.items, read_catalogue)
     view.start(metrics)
     producer = start_producer(settings, group)
     health.reasons = ("view items",)
@@ -159,13 +146,14 @@ def _work(settings: Settings, ending: Ending) -> None:
         **EAGER,
         **{"group.instance.id": settings.instance, "fetch.wait.max.ms": FETCH_WAIT_MS, "fetch.error.backoff.ms": 5},
     )
-    reader = BatchReader(consumer, [topics.candidates.name], lambda: metrics.add("rebalances_total"))
+    crashes = CrashRecord(folder / "crashes.json")
+    reader = BatchReader(consumer, [topics.candidates.name], lambda: metrics.add("rebalances_total"), crashes.own)
     absorber = Absorber(
         settings,
         NAME,
         producer,
         None,
-        CrashRecord(folder / "crashes.json"),
+        crashes,
         metrics,
         scorer.absorb,
         reader.membership,

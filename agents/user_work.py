@@ -8,10 +8,8 @@ from agents.intake import Intake
 from agents.partition import partitions_of
 from agents.records import MAX_ID_BYTES, Event, Recommendation, Request, User, read_recommendation
 from agents.runtime.batch import Batch, Record
-from agents.runtime.transaction import Transaction
+from agents.runtime.transaction import FORWARDED_HEADER, Transaction
 from agents.topics import Topics
-
-FORWARDED_HEADER = "forwarded"
 
 
 @dataclass

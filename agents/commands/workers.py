@@ -20,7 +20,7 @@ def profiles(instance: Instance = None) -> None:
     from agents.profiles import run
     from agents.settings import read_settings
 
-    raise typer.Exit(run(read_settings(**_named(instance))))
+    run(read_settings(**_named(instance)))
 
 
 @worker.command(epilog="Example: profilestream worker similarity --instance 1")
@@ -29,7 +29,7 @@ def similarity(instance: Instance = None) -> None:
     from agents.settings import read_settings
     from agents.similarity import run
 
-    raise typer.Exit(run(read_settings(**_named(instance))))
+    run(read_settings(**_named(instance)))
 
 
 @worker.command(epilog="Example: PROFILESTREAM_BERT_MODEL=bundled profilestream worker scorer --instance 1")
@@ -38,7 +38,7 @@ def scorer(instance: Instance = None) -> None:
     from agents.scorer import run
     from agents.settings import read_settings
 
-    raise typer.Exit(run(read_settings(**_named(instance))))
+    run(read_settings(**_named(instance)))
 
 
 def _named(instance: str | None) -> dict[str, str]:

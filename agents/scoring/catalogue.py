@@ -4,8 +4,7 @@ import logging
 import time
 from collections.abc import Iterable
 
-from agents.errors import RecordError
-from agents.records import Item, read_item
+from agents.records import Item
 from agents.scoring.vector_store import VectorStore
 from models.bert.contract import TextEncoder
 from models.item_index import ItemIndex
@@ -28,14 +27,6 @@ def text_of(item: Item) -> str:
     """What the model reads of an item: title, description, categories and tags, each on a line."""
     lines = (item.title, item.description, ", ".join([*item.categories, *item.tags]))
     return "\n".join(line.strip() for line in lines if line.strip())
-
-
-def read_entry(key: bytes, value: bytes) -> Item:
-    """A record of `items`. Raises `RecordError` if it is bad or its key is not its item_id."""
-    item = read_item(value)
-    if item.item_id.encode() != key:
-        raise RecordError("wrong_key", "the record's key differs from item_id: send the item_id as the key")
-    return item
 
 
 class Catalogue:

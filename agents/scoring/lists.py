@@ -93,7 +93,6 @@ class ListMaker:
     def _recommendation(
         self, one: Candidates, places: list[Ranked], now_s: float, model: str | None, left_out: str
     ) -> Recommendation:
-        degraded = [why for why in (one.degraded_reason, left_out if left_out == NOT_EMBEDDED else "") if why]
         return Recommendation(
             recommendation_id=one.recommendation_id,
             user_id=one.user_id,
@@ -101,8 +100,8 @@ class ListMaker:
             triggers=one.triggers,
             created_at=now_s,
             request_id=one.request_id,
-            degraded=bool(degraded),
-            degraded_reason="; ".join(degraded) or left_out,
+            degraded=left_out == NOT_EMBEDDED,
+            degraded_reason=left_out,
             model=model,
             variant=one.variant,
         )

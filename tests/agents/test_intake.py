@@ -32,7 +32,7 @@ class Sent:
         """Nothing to do."""
 
     def produce(self, topic: str, value: bytes | None, key: bytes | None, partition: int, **options: Any) -> None:
-        self.records.append((topic, partition, key, value, options["headers"]))
+        self.records.append((topic, partition, key, value, options.get("headers") or []))
 
     def reasons(self) -> list[str]:
         return [dict(headers)["reason"].decode() for topic, *_, headers in self.records if topic == "dead-letters"]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from agents.errors import RecordError, SetupError
-from agents.records import Item, encode_json
+from agents.records import Item, encode_json, read_catalogue
 from agents.scoring import catalogue as catalogues
-from agents.scoring.catalogue import Catalogue, read_entry, text_of
+from agents.scoring.catalogue import Catalogue, text_of
 from agents.scoring.vector_store import VectorStore
 from models.bert.contract import HashEncoder
 
@@ -48,9 +48,9 @@ def test_the_text_of_an_item_has_all_words_a_line_each() -> None:
 
 def test_an_entry_needs_its_own_key() -> None:
     value = encode_json(ITEMS[0])
-    assert read_entry(b"i0", value) == ITEMS[0]
+    assert read_catalogue(b"i0", value) == ITEMS[0]
     with pytest.raises(RecordError, match="wrong_key"):
-        read_entry(b"i1", value)
+        read_catalogue(b"i1", value)
 
 
 def test_vectors_are_those_of_the_encoder(opened: Opened) -> None:

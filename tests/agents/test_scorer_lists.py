@@ -70,13 +70,6 @@ def test_before_the_embeddings_are_there_the_list_is_degraded() -> None:
     assert "content" not in made.items[0].features
 
 
-def test_what_was_degraded_before_stays_degraded() -> None:
-    encoder = HashEncoder()
-    asked = msgspec.structs.replace(make_candidates(scores={"mug": {"item_cf": 1.0}}), degraded_reason="no neighbours")
-    (made,) = ListMaker(make_index(encoder), CONFIG, encoder).make([asked], 0.0)
-    assert (made.model, made.degraded, made.degraded_reason) == (encoder.version, True, "no neighbours")
-
-
 @pytest.mark.parametrize(
     ("action", "sentence"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 from faust.types import TP
 
-from agents.errors import AgentError, BrokerError, FencedError, ProfilestreamError, RecordError
+from agents.errors import AgentError, BrokerError, FencedError, ProfilestreamError, RecordError, SetupError
 from agents.runtime.batch import Batch
 from agents.runtime.clients import transactional_producer
 from agents.runtime.crashes import CrashRecord
@@ -72,7 +72,7 @@ class Absorber:
         try:
             if not self._put_culprit_aside(batch, transaction):
                 self._work(batch, transaction)
-        except (FencedError, BrokerError):
+        except (FencedError, BrokerError, SetupError):
             raise  # no fault of the batch: it must not come under suspicion
         except Exception as exc:
             self._crashes.failed(batch, traceback.format_exc())

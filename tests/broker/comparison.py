@@ -187,6 +187,14 @@ def _list_differences(settings: Settings, topics: Topics, ledger: Ledger) -> Ite
     yield from _some("expired, but no request", expired.keys() - ledger.requests.keys())
 
 
+def count_lists(settings: Settings) -> tuple[int, int]:
+    """Lists that were sent, requests that expired."""
+    topics = build_topics(settings)
+    outcomes = [json.loads(record.value or b"") for record in read_all(settings, topics.outcomes.name)]
+    expired = sum(one["outcome"] == "expired" for one in outcomes)
+    return len(read_all(settings, topics.recommendations.name)), expired
+
+
 def _outcome_differences(settings: Settings, topics: Topics, profiles: Mapping[str, Profile]) -> Iterator[str]:
     """No outcome twice; of a list that is not followed any more every item was touched or counts as skipped."""
     outcomes = [json.loads(record.value or b"") for record in read_all(settings, topics.outcomes.name)]

@@ -38,6 +38,11 @@ class Ledger:
     events: int = 0
     """Absorbed events."""
 
+    @classmethod
+    def empty(cls, settings: Settings) -> "Ledger":
+        """Nothing entered yet."""
+        return cls(Reference(settings.history_size, settings.pair_window, settings.event_ids_kept))
+
     def everything(self) -> list[ReadRecord]:
         """Every record that is accounted for, once."""
         bad = [record for _, record in self.bad.values()]
@@ -52,7 +57,7 @@ def place_of(record: ReadRecord) -> str:
 def read_ledger(settings: Settings) -> Ledger:
     """The ledger of all that is in the log now."""
     topics = build_topics(settings)
-    ledger = Ledger(Reference(settings.history_size, settings.pair_window, settings.event_ids_kept))
+    ledger = Ledger.empty(settings)
     for topic in (topics.events, topics.requests):
         for record in read_all(settings, topic.name):
             _enter(ledger, settings, topic, record, is_event=topic is topics.events)

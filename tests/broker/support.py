@@ -65,6 +65,8 @@ class Supervised:
     held: bool = False
     """Left alone for now: it may end, and is not started again."""
     starts: int = 0
+    kills: int = 0
+    """Times that it was sent SIGKILL."""
     codes: list[int] = field(default_factory=list)
     _asked: bool = False
     process: subprocess.Popen[bytes] = field(init=False)
@@ -95,6 +97,7 @@ class Supervised:
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal."""
         self._asked |= number == signal.SIGTERM
+        self.kills += number == signal.SIGKILL
         self.process.send_signal(number)
 
     def wait(self, timeout_s: float = 15.0) -> int:
@@ -189,7 +192,9 @@ def cluster(settings: Settings, folder: Path, restarted_codes: frozenset[int] = 
 
 def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
     """Every record of a topic, partition by partition, offsets ascending."""
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **{"enable.partition.eof": True})
+    # The broker says that a partition is at its end when the wait of a fetch is over.
+    options = {"enable.partition.eof": True, "fetch.wait.max.ms": 5}
+    consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **options)
     records: list[ReadRecord] = []
     try:
         left = set(consumer.list_topics(topic, 10).topics[topic].partitions)
@@ -197,7 +202,7 @@ def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
         deadline = time.monotonic() + 60
         while left:
             assert time.monotonic() < deadline, f"{topic} could not be read to its end"
-            for message in consumer.consume(10_000, 0.2):
+            for message in consumer.consume(10_000, 0.02):
                 error = message.error()
                 if error is None:
                     records.append(read_record(message))

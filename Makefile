@@ -13,7 +13,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 PYTHON_ALL = python=$$(scripts/environment all) && exec $$python
 PACKAGES := agents models tests benchmarks
 
-.PHONY: help setup check test test-only demo kafka kafka-stop up bench lock clean
+.PHONY: help setup check test test-only faults demo kafka kafka-stop up bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ test: check test-only ## all checks, then all tests, with a real Kafka for as lo
 
 test-only: ## the tests alone (ARGS='-m "not broker"' needs no Java)
 	@$(PYTHON_ALL) -m pytest $(ARGS)
+
+faults: ## mixtures of kills, lost disks, broker and network faults, checked to the last record (ARGS='--seeds 50')
+	@$(PYTHON_ALL) -m tests.faults $(ARGS)
 
 demo: ## watch purchases stream in and recommendations stream out (BERT=no: the light try)
 	@python=$$(scripts/environment $(KIND)) && exec $$python -m agents.cli demo $(if $(filter base,$(KIND)),--no-bert) $(ARGS)

@@ -154,6 +154,8 @@ def absorb_events(
                 continue
             known_ids.add(event.event_id)
             profile.event_ids.append(event.event_id)
+            while len(profile.event_ids) > config.event_ids_kept:  # at once: what is a double depends on no batch
+                known_ids.discard(profile.event_ids.pop(0))
         kind, item = event.event_type, event.item_id
         profile.events += 1
         if at_ms > profile.last_ms:
@@ -184,8 +186,6 @@ def absorb_events(
             stirred.append((steps.get(kind, STRENGTH_STEPS) / STRENGTH_STEPS, words))
     if stirred:
         _stir_interests(profile, stirred, config)
-    if len(profile.event_ids) > config.event_ids_kept:
-        del profile.event_ids[: -config.event_ids_kept or None]
     return change
 
 

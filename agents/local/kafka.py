@@ -55,6 +55,11 @@ group.initial.rebalance.delay.ms=0
 """
 
 
+def new_cluster_id() -> str:
+    """A random id in the form that Kafka's storage tool wants."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 @dataclass(frozen=True)
 class KafkaStatus:
     """What is known about a broker: `running` is its process, `answering` its port."""
@@ -78,6 +83,10 @@ class LocalKafka:
     directory: Path
     port: int = DEFAULT_PORT
     controller_port: int = DEFAULT_PORT + 1
+    more_properties: str = ""
+    """Lines after those of `PROPERTIES`; of a name that is there twice the later one counts."""
+    cluster_id: str = ""
+    """Given to all nodes of one cluster; empty: a new one."""
 
     @classmethod
     def on_port(cls, port: int = DEFAULT_PORT) -> Self:
@@ -165,9 +174,9 @@ class LocalKafka:
         return exclusive(self.directory / "lock")
 
     def _properties(self) -> str:
-        return PROPERTIES.format(
-            host=HOST, port=self.port, controller_port=self.controller_port, data=self.directory / "data"
-        )
+        data = self.directory / "data"
+        own = PROPERTIES.format(host=HOST, port=self.port, controller_port=self.controller_port, data=data)
+        return own + self.more_properties
 
     def _pid(self) -> int | None:
         """The broker's process. A pid that now belongs to something else does not count."""
@@ -195,7 +204,7 @@ class LocalKafka:
     def _format(self, java: str, jars: Path) -> None:
         if (self.directory / "data" / "meta.properties").exists():
             return
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = self.cluster_id or new_cluster_id()
         tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool"]
         answer = subprocess.run(
             [*tool, "format", f"--cluster-id={cluster}", "--config", str(self.properties_file)],

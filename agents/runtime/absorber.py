@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 from faust.types import TP
 
-from agents.errors import AgentError, BrokerError, FencedError, ProfilestreamError, RecordError
+from agents.errors import AgentError, BrokerError, FencedError, ProfilestreamError, RecordError, SetupError
 from agents.runtime.batch import Batch
 from agents.runtime.clients import transactional_producer
 from agents.runtime.crashes import CrashRecord
@@ -75,8 +75,8 @@ class Absorber:
         try:
             if not self._put_culprit_aside(batch, transaction):
                 self._work(batch, transaction)
-            transaction.finish_rows()
-        except (FencedError, BrokerError):
+            transaction.finish_rows()  # in here: a row that is too long is the work's fault
+        except (FencedError, BrokerError, SetupError):
             raise  # no fault of the batch: it must not come under suspicion
         except Exception as exc:
             self._crashes.failed(batch, traceback.format_exc())

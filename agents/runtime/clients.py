@@ -34,6 +34,7 @@ def transactional_producer(settings: Settings, transactional_id: str) -> Produce
             **_common(settings),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": settings.transaction_timeout_ms,
+            "socket.timeout.ms": min(SOCKET_TIMEOUT_MS, settings.transaction_timeout_ms),  # librdkafka insists
             # A transaction that begins right after another one's end is told to retry: soon, not after 100 ms.
             "retry.backoff.ms": 2,
             "retry.backoff.max.ms": 20,

@@ -18,6 +18,11 @@ ALL_WRITE_BUFFERS_BYTES = 128 * 1024 * 1024
 BLOOM_BITS = 10
 """Bits for each key: one look-up in a hundred for a key that is not there goes to disk in vain."""
 
+_REMEDY = (
+    "Make room on the disk of PROFILESTREAM_DATA_DIR, or delete the folder, and start again: nothing is lost, what was "
+    "committed is in Kafka."
+)
+
 _cache = Cache(CACHE_BYTES)  # shared by all partitions of the process: a cache for each would multiply the memory
 _write_buffers = WriteBufferManager(ALL_WRITE_BUFFERS_BYTES, False)  # so would unwritten rows of many partitions
 
@@ -65,22 +70,29 @@ class PartitionStore:
             ) from exc
 
     def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Many rows in one call."""
-        found: Any = self._db.get(list(keys))
+        """Many rows in one call. Raises `SetupError` if the disk does not give them."""
+        try:
+            found: Any = self._db.get(list(keys))
+        except Exception as exc:
+            raise SetupError(f"cannot read the local state in {self.path}: {exc}\n  {_REMEDY}") from exc
         return list(found)
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Rows whose key begins with `prefix`, in the order of keys."""
+        """Rows whose key begins with `prefix`, in the order of keys. Raises `SetupError` if the disk fails."""
         options = ReadOptions()
         iterator = self._db.iter(options)
         iterator.seek(prefix)
         while iterator.valid():
             key = iterator.key()
             if not key.startswith(prefix):
-                break
+                return
             if key != POSITION_KEY:
                 yield key, iterator.value()
             iterator.next()
+        try:
+            iterator.status()  # at a damaged block it ends as if there were no more rows
+        except Exception as exc:
+            raise SetupError(f"cannot read the local state in {self.path}: {exc}\n  {_REMEDY}") from exc
 
     def position(self) -> Position | None:
         """How far the rows follow the changelog; None: nothing was written yet."""
@@ -88,7 +100,7 @@ class PartitionStore:
         return None if raw is None else Position(**json.loads(raw))
 
     def write(self, rows: Mapping[bytes, bytes | None], position: Position) -> None:
-        """Write rows (None deletes) and the position, all or nothing."""
+        """Write rows (None deletes) and the position, all or nothing. Raises `SetupError` if the disk is full."""
         batch = WriteBatch(raw_mode=True)
         for key, value in rows.items():
             if value is None:
@@ -96,7 +108,10 @@ class PartitionStore:
             else:
                 batch.put(key, value)
         batch.put(POSITION_KEY, json.dumps(vars(position)).encode())
-        self._db.write(batch)
+        try:
+            self._db.write(batch)
+        except Exception as exc:
+            raise SetupError(f"cannot write the local state in {self.path}: {exc}\n  {_REMEDY}") from exc
 
     def close(self) -> None:
         """Give the files free."""

@@ -1,7 +1,7 @@
 """A plain replay in one process: dictionaries and loops, nothing shared with the product's arithmetic."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 FIXED_POINT = 1024
@@ -14,8 +14,18 @@ class Reference:
 
     history_size: int = 500
     window: int = 50
+    ids_kept: int = 50
     histories: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     popularity: Counter[str] = field(default_factory=Counter)
+    ids: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def is_double(self, user: str, event_id: str) -> bool:
+        """Whether the user's newest events hold this id; notes it if not."""
+        known = self.ids[user]
+        if event_id in known[-self.ids_kept :]:
+            return True
+        known.append(event_id)
+        return False
 
     def absorb(self, user: str, item: str, event_type: str) -> None:
         """One event of a user, in log order."""
@@ -54,14 +64,6 @@ def co_weights(
         }
         for item, near in pairs.items()
     }
-
-
-def replay(events: Iterable[Mapping[str, str]]) -> Reference:
-    """Absorb events with user_id, item_id and event_type."""
-    reference = Reference()
-    for event in events:
-        reference.absorb(event["user_id"], event["item_id"], event["event_type"])
-    return reference
 
 
 def largest(weights: Mapping[str, float], most: int) -> Sequence[float]:

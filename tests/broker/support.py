@@ -20,7 +20,7 @@ from agents.settings import ENV_PREFIX, Settings, read_settings
 from agents.topics import Topic, app_id
 
 ROOT = Path(__file__).resolve().parents[2]
-RESTARTED_CODES = {3, -signal.SIGKILL}
+RESTARTED_CODES = frozenset({3, -signal.SIGKILL})
 """What a supervisor starts again: a worker that was fenced or failed, and one that was killed."""
 POLL_S = 0.05
 
@@ -61,8 +61,14 @@ class Supervised:
     variables: dict[str, str]
     log: Path
     restart: bool = True
+    restarted_codes: frozenset[int] = RESTARTED_CODES
+    held: bool = False
+    """Left alone for now: it may end, and is not started again."""
     starts: int = 0
+    kills: int = 0
+    """Times that it was sent SIGKILL."""
     codes: list[int] = field(default_factory=list)
+    _asked: bool = False
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +77,7 @@ class Supervised:
     def start(self) -> None:
         """Start the process."""
         self.starts += 1
+        self._asked = False
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command, env={**os.environ, **self.variables}, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
@@ -79,15 +86,18 @@ class Supervised:
     def supervise(self) -> None:
         """Start the process again if it ended as something that a supervisor restarts; fail if it ended otherwise."""
         code = self.process.poll()
-        if code is None:
+        if code is None or self.held:
             return
         self.codes.append(code)
         assert self.restart, f"ended with {code}:\n{self.tail()}"
-        assert code in RESTARTED_CODES, f"ended with {code}:\n{self.tail()}"
+        expected = self.restarted_codes | ({0} if self._asked else set())
+        assert code in expected, f"ended with {code}:\n{self.tail()}"
         self.start()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal."""
+        self._asked |= number == signal.SIGTERM
+        self.kills += number == signal.SIGKILL
         self.process.send_signal(number)
 
     def wait(self, timeout_s: float = 15.0) -> int:
@@ -102,11 +112,16 @@ class Supervised:
         """The end of its log."""
         return self.text()[-3_000:]
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, also to one that is stopped."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it for certain."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
+            self.ask_to_end()
             try:
                 self.process.wait(15)
             except subprocess.TimeoutExpired:
@@ -117,8 +132,8 @@ class Supervised:
 class Cluster:
     """The worker processes of one test."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings, self._folder = settings, folder
+    def __init__(self, settings: Settings, folder: Path, restarted_codes: frozenset[int] = RESTARTED_CODES) -> None:
+        self.settings, self._folder, self._restarted_codes = settings, folder, restarted_codes
         self.workers: list[Supervised] = []
 
     def start(self, kind: str, instance: str = "1", *, restart: bool = True, **variables: str) -> Supervised:
@@ -132,16 +147,28 @@ class Cluster:
 
     def run(self, command: Sequence[str], name: str, *, restart: bool = True, **variables: str) -> Supervised:
         """Start any process under the supervisor."""
-        worker = Supervised(command, {**environment(self.settings), **variables}, self._folder / f"{name}.log", restart)
+        log, variables = self._folder / f"{name}.log", {**environment(self.settings), **variables}
+        worker = Supervised(command, variables, log, restart, self._restarted_codes)
         self.workers.append(worker)
         return worker
+
+    def stop(self) -> None:
+        """End all for certain, at the same time."""
+        for worker in self.workers:
+            worker.ask_to_end()
+        for worker in self.workers:
+            worker.stop()
+
+    def supervise(self) -> None:
+        """Start again what ended and should run."""
+        for worker in self.workers:
+            worker.supervise()
 
     def wait_until(self, true: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
         """Wait for a condition while the supervisor does its work."""
 
         def supervised() -> bool:
-            for worker in self.workers:
-                worker.supervise()
+            self.supervise()
             return true()
 
         try:
@@ -152,21 +179,22 @@ class Cluster:
 
 
 @contextmanager
-def cluster(settings: Settings, folder: Path) -> Iterator[Cluster]:
+def cluster(settings: Settings, folder: Path, restarted_codes: frozenset[int] = RESTARTED_CODES) -> Iterator[Cluster]:
     """Worker processes that end with the context."""
-    made = Cluster(settings, folder)
+    made = Cluster(settings, folder, restarted_codes)
     try:
         yield made
     finally:
-        for worker in made.workers:
-            worker.stop()
+        made.stop()
         while _group_readers:
             _group_readers.popitem()[1].close()
 
 
 def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
     """Every record of a topic, partition by partition, offsets ascending."""
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **{"enable.partition.eof": True})
+    # The broker says that a partition is at its end when the wait of a fetch is over.
+    options = {"enable.partition.eof": True, "fetch.wait.max.ms": 5}
+    consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **options)
     records: list[ReadRecord] = []
     try:
         left = set(consumer.list_topics(topic, 10).topics[topic].partitions)
@@ -174,7 +202,7 @@ def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
         deadline = time.monotonic() + 60
         while left:
             assert time.monotonic() < deadline, f"{topic} could not be read to its end"
-            for message in consumer.consume(10_000, 0.2):
+            for message in consumer.consume(10_000, 0.02):
                 error = message.error()
                 if error is None:
                     records.append(read_record(message))

@@ -5,28 +5,24 @@ requests ─┘  ✂ SIGKILL └─► candidates ─► scorer ─► recommend
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from agents import sample
 from agents.admin import create_topics
-from agents.packed import NEIGHBOURS, PROFILE, ROW_BODY, ROW_HEAD, Neighbours, unpack_floats, unpack_ints
 from agents.replay import send_catalogue
 from agents.settings import Settings
 from agents.topics import Topics, build_topics
-from models.profile import unpack_contact
-from tests.broker.reference import Reference, co_weights, largest, replay
-from tests.broker.support import Cluster, absorbed, broker_settings, cluster, drained, newest, read_all, send
+from tests.broker.comparison import differences, wait_for_neighbours, wait_until_settled
+from tests.broker.ledger import read_ledger
+from tests.broker.support import absorbed, broker_settings, cluster, read_all, send
 
 REQUESTS = 200
 TOO_SHORT_MS = 1
 KILL_PROFILES_AT, KILL_SIMILARITY_AT = 12_000, 25_000
 CHUNK = 5_000
-PUBLISHED = 50
 
 
 @pytest.fixture
@@ -36,14 +32,14 @@ def settings(kafka: str, unique: str, tmp_path: Path) -> Settings:
         unique,
         tmp_path / "data",
         row_neighbours=0,
-        neighbours_published=PUBLISHED,
+        neighbours_published=50,
         rows_published_per_s=20_000,
         max_batch_records=3_000,
     )
 
 
-def events_and_faults() -> tuple[list[tuple[bytes, bytes]], list[dict[str, str]], int]:
-    """The sample's events with a broken record after every thousandth: records, good events, number of bad ones."""
+def events_and_faults() -> tuple[list[tuple[bytes, bytes]], list[dict[str, str]]]:
+    """The sample's events with a broken record after every thousandth: records, good events."""
     good = list(sample.events())
     records: list[tuple[bytes, bytes]] = []
     for number, event in enumerate(good):
@@ -51,7 +47,7 @@ def events_and_faults() -> tuple[list[tuple[bytes, bytes]], list[dict[str, str]]
         records.append((key, json.dumps(event).encode()))
         if number % 1_000 == 0:
             records.append((key, b'{"user_id": broken'))
-    return records, good, len(records) - len(good)
+    return records, good
 
 
 def requests(users: list[str]) -> list[tuple[bytes, bytes]]:
@@ -72,7 +68,7 @@ def test_everything_equals_a_plain_replay_although_workers_are_killed(settings: 
     topics = build_topics(settings)
     create_topics(settings)
     send_catalogue(settings, sample.items())
-    records, good, bad = events_and_faults()
+    records, good = events_and_faults()
     asked = requests(sorted({event["user_id"] for event in good}))
     with cluster(settings, tmp_path) as workers:
         workers.start("scorer")
@@ -90,103 +86,21 @@ def test_everything_equals_a_plain_replay_although_workers_are_killed(settings: 
                 at, kill = kills.pop(0)
                 workers.wait_until(lambda at=at: _count(settings, topics) >= at, f"event {at}", 120)  # type: ignore[misc]
                 kill()
-        workers.wait_until(lambda: _count(settings, topics) >= len(records), "the last event", 180)
-        _wait_until_drained(workers, topics)
+        wait_until_settled(workers, settings)
         assert first.starts > 1
         assert similarity.starts > 1
-        reference = replay(good)
-        pairs, users = reference.co_counts()
-        weights = co_weights(pairs)
-        workers.wait_until(lambda: _neighbours_equal(settings, topics, weights), "neighbours as recomputed", 120)
-    _check_histories(settings, topics, reference)
-    _check_item_rows(settings, topics, pairs, users, reference)
-    _check_dead_letters(settings, topics, bad)
-    _check_lists(settings, topics, len(good))
+        ledger = read_ledger(settings)
+        wait_for_neighbours(workers, settings, ledger)
+    assert (ledger.events, len(ledger.bad)) == (len(good), len(records) - len(good))
+    assert len(ledger.requests) == REQUESTS
+    assert differences(settings, ledger) == []
+    assert _expired(settings, topics), "no request expired, although some could not be answered in time"
 
 
 def _count(settings: Settings, topics: Topics) -> int:
     return sum(absorbed(settings, "profiles", topics.events).values())
 
 
-def _wait_until_drained(workers: Cluster, topics: Topics) -> None:
-    settings = workers.settings
-    for worker, topic in (
-        ("profiles", topics.requests),
-        ("scorer", topics.candidates),
-        ("profiles", topics.recommendations),
-        ("similarity", topics.cooccurrence),
-    ):
-        workers.wait_until(lambda w=worker, t=topic: drained(settings, w, t), f"the end of {topic.name}", 120)  # type: ignore[misc]
-
-
-def _check_histories(settings: Settings, topics: Topics, reference: Reference) -> None:
-    rows = newest(read_all(settings, topics.profiles_changelog.name))
-    held = {key.decode(): PROFILE.read(value) for (_, key), value in rows.items()}
-    assert held.keys() == reference.histories.keys()
-    for user, history in reference.histories.items():
-        found = {item: unpack_contact(contact)[1] for item, contact in held[user].contacts.items()}
-        assert list(found.items()) == list(history.items()), user
-
-
-def _check_item_rows(
-    settings: Settings, topics: Topics, pairs: object, users: Counter[str], reference: Reference
-) -> None:
-    rows = newest(read_all(settings, topics.item_rows_changelog.name))
-    names = {(p, key[1:]): value.decode() for (p, key), value in rows.items() if key[:1] == b"d"}
-    found = {}
-    for (partition, key), value in rows.items():
-        if key[:1] != b"b":
-            continue
-        body = ROW_BODY.read(value)
-        cols = np.cumsum(unpack_ints(body.cols), dtype=np.int64).tolist()
-        near = [names[partition, col.to_bytes(4, "big")] for col in cols]
-        counts = zip(unpack_ints(body.g).tolist(), unpack_ints(body.c).tolist(), strict=True)
-        found[names[partition, key[1:]]] = dict(zip(near, counts, strict=True))
-    assert found == pairs
-    heads = {
-        names[partition, key[1:]]: ROW_HEAD.read(value) for (partition, key), value in rows.items() if key[:1] == b"h"
-    }
-    assert {item: head.users for item, head in heads.items()} == users
-    assert {item: head.events for item, head in heads.items()} == reference.popularity
-    assert not any(head.dirty for head in heads.values())
-
-
-def _neighbours_equal(settings: Settings, topics: Topics, weights: dict[str, dict[str, float]]) -> bool:
-    """Whether every item's published neighbours are the strongest by the recomputed weights."""
-    rows = newest(read_all(settings, topics.neighbours.name))
-    published = {key.decode(): NEIGHBOURS.read(value) for (_, key), value in rows.items()}
-    return all(item in published and _row_equals(published[item], near) for item, near in weights.items())
-
-
-def _row_equals(row: Neighbours, near: dict[str, float]) -> bool:
-    found = unpack_floats(row.weights)
-    expected = [near.get(other, -1.0) for other in row.ids]
-    best = largest(near, PUBLISHED)
-    return len(found) == len(best) and np.allclose(found, expected, rtol=1e-5) and np.allclose(found, best, rtol=1e-5)
-
-
-def _check_dead_letters(settings: Settings, topics: Topics, bad: int) -> None:
-    letters = read_all(settings, topics.dead_letters.name)
-    places = Counter()  # type: ignore[var-annotated]
-    for letter in letters:
-        headers = dict(letter.headers)
-        assert headers["reason"] == b"bad_json"
-        assert letter.value == b'{"user_id": broken'
-        places[headers["topic"], headers["partition"], headers["offset"]] += 1
-    assert len(places) == bad
-    assert set(places.values()) == {1}
-
-
-def _check_lists(settings: Settings, topics: Topics, events: int) -> None:
-    lists = [json.loads(record.value or b"") for record in read_all(settings, topics.recommendations.name)]
-    outcomes = [json.loads(record.value or b"") for record in read_all(settings, topics.outcomes.name)]
-    triggers = Counter(trigger for one in lists for trigger in one["triggers"])
-    assert set(triggers.values()) == {1}
-    of_events = [trigger for trigger in triggers if trigger.startswith(topics.events.name)]
-    assert len(of_events) == events
-    assert all(one["recommendation_id"] == one["triggers"][-1] for one in lists)
-    answered = Counter(one["request_id"] for one in lists if one["request_id"])
-    expired = Counter(outcome["request_id"] for outcome in outcomes if outcome["outcome"] == "expired")
-    assert answered + expired == Counter(f"r{number}" for number in range(REQUESTS))
-    assert len(lists) == sum(answered.values()) + len([one for one in lists if not one["request_id"]])
-    assert expired, "no request expired, although some could not be answered in time"
+def _expired(settings: Settings, topics: Topics) -> list[bytes]:
+    values = [record.value or b"" for record in read_all(settings, topics.outcomes.name)]
+    return [value for value in values if json.loads(value)["outcome"] == "expired"]

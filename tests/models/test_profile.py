@@ -96,6 +96,16 @@ def test_an_event_id_is_absorbed_once_within_the_newest_ids() -> None:
     assert absorb(profile, Act("view", "c", event_id="1")) == ["c"]
 
 
+@given(st.lists(st.integers(0, 4), max_size=12), st.integers(0, 12))
+def test_what_is_a_double_does_not_depend_on_the_cut_into_batches(ids: list[int], cut: int) -> None:
+    acts = [(Act("view", f"item {place}", event_id=str(number)), 0) for place, number in enumerate(ids)]
+    whole, parts = Profile(), Profile()
+    absorb_events(whole, acts, CONFIG, None)
+    absorb_events(parts, acts[:cut], CONFIG, None)
+    absorb_events(parts, acts[cut:], CONFIG, None)
+    assert whole == parts
+
+
 def test_interests_are_the_exponential_average() -> None:
     profile = Profile()
     absorb(profile, Act("purchase", "tea"), Act("view", "cup"))

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException, Producer
 from faust.types import TP
 
 from agents.admin import create_topics
-from agents.errors import AgentError, FencedError
+from agents.errors import AgentError, FencedError, SetupError
 from agents.runtime.absorber import Absorber, Work, start_producer
 from agents.runtime.batch import Batch
 from agents.runtime.clients import committed_consumer
@@ -70,6 +70,16 @@ def test_a_batch_is_not_suspected_when_the_producer_is_fenced(
     assert not (tmp_path / "crashes.json").exists()
     with pytest.raises(FencedError):
         absorber(settings, producer, CrashRecord(tmp_path / "crashes.json"), work).absorb(BATCH)
+
+
+@pytest.mark.broker
+def test_a_batch_is_not_suspected_when_the_disk_fails(settings: Settings, producer: Producer, tmp_path: Path) -> None:
+    def work(*_: object) -> None:
+        raise SetupError("cannot read the local state")
+
+    with pytest.raises(SetupError):
+        absorber(settings, producer, CrashRecord(tmp_path / "crashes.json"), work).absorb(BATCH)
+    assert not (tmp_path / "crashes.json").exists()
 
 
 @pytest.mark.broker

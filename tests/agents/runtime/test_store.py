@@ -1,5 +1,7 @@
 """One partition on disk."""
 
+import resource
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,41 @@ def test_a_folder_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "0").write_text("not a folder")
     with pytest.raises(SetupError, match="PROFILESTREAM_DATA_DIR"):
         PartitionStore(tmp_path / "0")
+
+
+def test_a_disk_without_room_is_named_with_its_remedy(tmp_path: Path) -> None:
+    store = PartitionStore(tmp_path / "0")
+    store.write({b"a": b"1"}, Position(0, 0))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        with pytest.raises(SetupError, match=r"(?s)cannot write the local state in .*PROFILESTREAM_DATA_DIR"):
+            store.write({b"b": b"2"}, Position(1, 0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert store.read([b"a", b"b"]) == [b"1", None]
+    with suppress(Exception):  # RocksDB has noted the error
+        store.close()
+    store = PartitionStore(tmp_path / "0")
+    assert store.position() == Position(0, 0)
+    store.close()
+
+
+def test_damaged_rows_are_an_error_and_not_missing_rows(tmp_path: Path) -> None:
+    keys = [b"%04d" % number for number in range(2_000)]
+    store = PartitionStore(tmp_path / "0")
+    store.write({key: key * 50 for key in keys}, Position(0, 0))
+    store.close()
+    (file,) = (tmp_path / "0").glob("*.sst")
+    content = bytearray(file.read_bytes())
+    content[2_000:3_000] = bytes(1_000)
+    file.write_bytes(content)
+    store = PartitionStore(tmp_path / "0")
+    with pytest.raises(SetupError, match="cannot read the local state"):
+        list(store.scan(b""))
+    with pytest.raises(SetupError, match="cannot read the local state"):
+        store.read(keys)
+    store.close()
 
 
 def test_a_table_holds_exactly_the_partitions_it_was_told_to_open(tmp_path: Path) -> None:

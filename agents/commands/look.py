@@ -19,14 +19,13 @@ def watch(
     """
     from rich.console import Console
 
+    from agents.admin import check_topics
     from agents.commands.show import list_table
     from agents.runtime.clients import committed_consumer
     from agents.settings import read_settings
     from agents.topics import build_topics
 
     settings = read_settings()
-    from agents.admin import check_topics
-
     topic = build_topics(settings).recommendations
     check_topics(settings, [topic.name])
     from confluent_kafka import TopicPartition
@@ -63,6 +62,7 @@ def profile(
     import msgspec
     from rich.console import Console
 
+    from agents.admin import check_topics
     from agents.commands.show import profile_tables
     from agents.lookup import newest, titles
     from agents.packed import PROFILE
@@ -72,6 +72,7 @@ def profile(
 
     settings = read_settings()
     topics = build_topics(settings)
+    check_topics(settings, [topics.profiles_changelog.name, topics.items.name])
     row = newest(settings, topics.profiles_changelog, user.encode())
     found = PROFILE.read(row) if row is not None else None
     if found is None or (found.erased_ms and not found.contacts):
@@ -99,6 +100,7 @@ def similar(
     from rich.console import Console
     from rich.table import Table
 
+    from agents.admin import check_topics
     from agents.lookup import newest, titles
     from agents.packed import NEIGHBOURS, unpack_floats, unpack_ints
     from agents.records import read_item
@@ -107,9 +109,10 @@ def similar(
 
     settings = read_settings()
     topics = build_topics(settings)
+    check_topics(settings, [topics.neighbours.name, topics.items.name])
     value = newest(settings, topics.neighbours, item.encode())
     if value is None:
-        typer.echo("no neighbours are known for this item", err=True)
+        typer.echo("no neighbours are known for this item (yet: they follow its events within seconds)", err=True)
         raise typer.Exit(1)
     row = NEIGHBOURS.read(value)
     weights, users = unpack_floats(row.weights).tolist()[:k], unpack_ints(row.g).tolist()[:k]

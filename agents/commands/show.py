@@ -15,6 +15,8 @@ def list_table(recommendation: Mapping[str, Any]) -> Table:
         notes.append(str(recommendation["model"]))
     if recommendation.get("degraded_reason"):
         notes.append(str(recommendation["degraded_reason"]))
+    if not recommendation["items"]:
+        notes.append("no item fits (yet: neighbours and popularity follow the first events within half a minute)")
     table = Table(title=f"for {recommendation['user_id']}", caption=" · ".join(notes), title_justify="left")
     table.add_column("", justify="right")
     table.add_column("item")
@@ -31,10 +33,13 @@ def list_table(recommendation: Mapping[str, Any]) -> Table:
 
 
 def profile_tables(user: str, profile: Profile, titles: Mapping[str, str]) -> list[Table]:
-    """A profile as tables: history newest first, interests, the rest."""
+    """A profile as tables: history by first contact, last one first; interests, the rest."""
     import time
 
-    history = Table(title=f"history of {user} ({len(profile.contacts)} items, newest first)", title_justify="left")
+    history = Table(
+        title=f"history of {user} ({len(profile.contacts)} items by first contact, last one first)",
+        title_justify="left",
+    )
     for name in ("item", "title", "strength", "last time"):
         history.add_column(name)
     for item, contact in reversed(profile.contacts.items()):

@@ -112,7 +112,7 @@ class Transaction:
         self._offsets = executor.submit(send, positions, group_metadata, COMMIT_TIMEOUT_S)
 
     def seal_rows(self) -> None:
-        """Send a seal for each partition that has new rows or new offsets: the last record of it in this transaction."""
+        """Send a seal for each partition that has new rows or new offsets; it is the last record there."""
         if self._table is None:
             return
 

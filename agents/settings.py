@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("profilestream-data"), description="Folder of the local state.")
     http_host: str = Field("127.0.0.1", description="Where health and metrics are served.")
     http_port: int = Field(0, ge=0, le=65_535, description="Port for health and metrics; 0: none served.")
+    standby: bool = Field(False, description="Keep a copy of the partitions that other workers of the kind own.")
     max_batch_records: int = Field(20_000, ge=1, description="Most records taken in one fetch.")
     dead_letters_in_row: int = Field(1_000, ge=1, description="So many bad records in a row stop the worker.")
     accept_lost_records: bool = Field(False, description="Go on although records were deleted before being absorbed.")

@@ -9,6 +9,8 @@
 | `absorber.py`    | one batch in one transaction; what failed, and whose fault it was         |
 | `batch.py`, `gather.py`, `transaction.py`, `agent.py` | what an agent sees                   |
 | `table.py`, `store.py`, `restore.py` | rows on disk, following the changelog                 |
+| `following.py`, `progress.py`, `standby.py` | reads a changelog; what is said of it; copies for others |
+| `seal.py`, `offsets.py` | what rows add up to and stand for; whether the offsets fit them     |
 | `crashes.py`     | a batch that keeps ending the process is taken record by record           |
 | `view.py`        | read-only copies of compacted topics                                      |
 | `clients.py`     | options of every Kafka client                                             |

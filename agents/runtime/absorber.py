@@ -75,7 +75,7 @@ class Absorber:
         try:
             if not self._put_culprit_aside(batch, transaction):
                 self._work(batch, transaction)
-            transaction.finish_rows()  # in here: a row that is too long is the work's fault
+            transaction.seal_rows()
         except (FencedError, BrokerError, SetupError):
             raise  # no fault of the batch: it must not come under suspicion
         except Exception as exc:

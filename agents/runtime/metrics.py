@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 Name = Literal[
     "records_absorbed_total",
@@ -17,7 +17,11 @@ Name = Literal[
     "dead_letters_total",
     "forwarded_total",
     "restored_rows_total",
+    "restored_bytes_total",
+    "restore_left_records",
     "restore_seconds",
+    "standby_rows_total",
+    "standby_left_records",
     "view_records_total",
     "view_bad_records_total",
     "rebalances_total",
@@ -25,7 +29,7 @@ Name = Literal[
     "expired_total",
     "score_seconds",
 ]
-Kind = Literal["counter", "histogram"]
+Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,11 @@ METRICS: dict[Name, Metric] = {
     "dead_letters_total": Metric("counter", "Bad records, by topic and reason.", ("topic", "reason")),
     "forwarded_total": Metric("counter", "Records sent on to the partition they belong to, by topic.", ("topic",)),
     "restored_rows_total": Metric("counter", "Changelog records read to restore the table."),
+    "restored_bytes_total": Metric("counter", "Bytes of the values of those records."),
+    "restore_left_records": Metric("gauge", "Changelog records that a restore has still to read, at most."),
     "restore_seconds": Metric("histogram", "Seconds that a restore took.", (), (*_SECONDS, 30.0, 120.0, 600.0)),
+    "standby_rows_total": Metric("counter", "Changelog rows of other workers' partitions copied into standby stores."),
+    "standby_left_records": Metric("gauge", "Changelog records that the standby stores are behind, at most."),
     "view_records_total": Metric("counter", "Records read into a view, by topic.", ("topic",)),
     "view_bad_records_total": Metric("counter", "Records that a view skipped because they are bad.", ("topic",)),
     "rebalances_total": Metric("counter", "Rebalances of the consumer group that this worker took part in."),
@@ -70,7 +78,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._made: dict[str, Counter | Histogram] = {}
+        self._made: dict[str, Counter | Gauge | Histogram] = {}
         for name in get_args(Name):
             metric = METRICS[name]
             full = f"profilestream_{name}"
@@ -78,8 +86,10 @@ class Metrics:
                 self._made[name] = Histogram(
                     full, metric.meaning, metric.labels, buckets=metric.buckets, registry=self.registry
                 )
-            else:
+            elif metric.kind == "counter":
                 self._made[name] = Counter(full, metric.meaning, metric.labels, registry=self.registry)
+            else:
+                self._made[name] = Gauge(full, metric.meaning, metric.labels, registry=self.registry)
 
     def add(self, name: Name, amount: float = 1, **labels: str) -> None:
         """Add to a counter."""
@@ -92,3 +102,9 @@ class Metrics:
         metric = self._made[name]
         assert isinstance(metric, Histogram)
         metric.observe(value)
+
+    def set(self, name: Name, value: float) -> None:
+        """Set a gauge."""
+        metric = self._made[name]
+        assert isinstance(metric, Gauge)
+        metric.set(value)

@@ -13,6 +13,7 @@ from agents.errors import FencedError, RecordError
 from agents.runtime.batch import Record
 from agents.runtime.dead_letters import dead_letter
 from agents.runtime.metrics import Metrics, Name
+from agents.runtime.seal import SEAL_KEY, Seal, checksum
 from agents.runtime.table import Table
 
 FORWARDED_HEADER = "forwarded"
@@ -34,9 +35,11 @@ class Transaction:
         self._producer, self._table, self._metrics = producer, table, metrics
         self._dead_letters = dead_letters
         self._rows: dict[int, dict[bytes, bytes | None]] = {}
-        self._held: dict[int, tuple[bytes, bytes | None]] = {}
-        """The newest row of each partition: it is sent when another one follows, the last one with a callback."""
+        self._before: dict[int, dict[bytes, int | None]] = {}
+        """Checksums of rows as they were read from the table."""
+        self._seals: dict[int, Seal] = {}
         self._changelog_ends: dict[int, int] = {}
+        self._next_offsets: Mapping[TP, int] = {}
         self._offsets: Future[None] | None = None
         self._sent: Counter[str] = Counter()
         self._sent_bytes: Counter[str] = Counter()
@@ -50,6 +53,7 @@ class Transaction:
         """Many rows of the table, as this transaction sees them; None where there is no row."""
         assert self._table is not None
         found = self._table.read(partition, keys)
+        self._before.setdefault(partition, {}).update(zip(keys, map(checksum, keys, found), strict=True))
         written = self._rows.get(partition)
         if written:
             found = [written.get(key, value) for key, value in zip(keys, found, strict=True)]
@@ -58,13 +62,11 @@ class Transaction:
     def write(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Write a row; None deletes it. The last write of a key counts.
 
-        Raises `KafkaException` if a row is too long, this one or the one before it.
+        Raises `KafkaException` if the row is too long.
         """
         assert self._table is not None
-        held = self._held.get(partition)
-        if held is not None:  # sent at once: the broker takes it while the work goes on
-            self._produce(self._table.changelog, partition, *held)
-        self._held[partition] = (key, value)
+        # Sent at once: the broker takes it while the work goes on.
+        self._produce(self._table.changelog, partition, key, value)
         self._rows.setdefault(partition, {})[key] = value
 
     def send(
@@ -105,20 +107,31 @@ class Transaction:
     def send_offsets(self, offsets: Mapping[TP, int], group_metadata: Any, executor: Executor) -> None:
         """Add the source offsets to the transaction; the broker is asked while the work goes on."""
         positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
+        self._next_offsets = offsets
         send = self._producer.send_offsets_to_transaction
         self._offsets = executor.submit(send, positions, group_metadata, COMMIT_TIMEOUT_S)
 
-    def finish_rows(self) -> None:
-        """Send the rows that are held back. Raises `KafkaException` if one is too long."""
+    def seal_rows(self) -> None:
+        """Send a seal for each partition that has new rows or new offsets; it is the last record there."""
+        if self._table is None:
+            return
 
         def delivered(error: Any, message: Any) -> None:
             if error is None:
                 self._changelog_ends[message.partition()] = message.offset()
 
-        for partition, (key, value) in self._held.items():
-            assert self._table is not None
-            self._produce(self._table.changelog, partition, key, value, on_delivery=delivered)
-        self._held.clear()
+        moved: dict[int, dict[str, int]] = {partition: {} for partition in self._rows}
+        for tp, offset in self._next_offsets.items():
+            moved.setdefault(tp.partition, {})[tp.topic] = offset
+        for partition, next_offsets in moved.items():
+            rows, before = self._rows.get(partition, {}), self._before.get(partition, {})
+            unread = [key for key in rows if key not in before]
+            if unread:
+                found = map(checksum, unread, self._table.read(partition, unread))
+                before = {**before, **dict(zip(unread, found, strict=True))}
+            seal = self._table.seal(partition, rows, [before[key] for key in rows], next_offsets)
+            self._produce(self._table.changelog, partition, SEAL_KEY, seal.pack(), on_delivery=delivered)
+            self._seals[partition] = seal
 
     def commit(self) -> None:
         """Commit rows, records and source offsets together; then write the rows to the local store.
@@ -126,7 +139,6 @@ class Transaction:
         Raises `FencedError` if this worker is no longer the owner, or if the outcome is unknown: the process must end.
         """
         assert self._offsets is not None
-        assert not self._held
         began = time.perf_counter()
         try:
             self._offsets.result()
@@ -134,9 +146,10 @@ class Transaction:
         except KafkaException as exc:
             raise FencedError(f"the transaction was not committed: {exc.args[0].str()}") from exc
         self._metrics.observe("commit_seconds", time.perf_counter() - began)
-        for partition, rows in self._rows.items():
+        for partition, seal in self._seals.items():
             assert self._table is not None
-            self._table.write(partition, rows, self._changelog_ends[partition], self.now_ms)
+            rows, end = self._rows.get(partition, {}), self._changelog_ends[partition]
+            self._table.write(partition, rows, end, self.now_ms, seal)
         self._count()
 
     def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, **options: Any) -> None:

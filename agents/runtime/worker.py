@@ -24,6 +24,7 @@ from agents.runtime.metrics import Metrics
 from agents.runtime.positions import Positions
 from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
 from agents.runtime.restore import Restorer
+from agents.runtime.standby import Standbys
 from agents.runtime.table import Table
 from agents.runtime.view import View
 from agents.settings import Settings
@@ -72,7 +73,8 @@ class Worker:
         self._table = Table(self._folder / spec.table, changelog_name(settings, spec.name, spec.table))
         self._sources = tuple(topic.name for topic in spec.sources)
         self._crashes = CrashRecord(self._folder / "crashes.json")
-        self._restorer = Restorer(settings, spec.name, self._sources, self._table, self._metrics)
+        self._restorer = Restorer(settings, spec.name, self._sources, self._table, self._metrics, self._show_restore)
+        self._standbys = Standbys(settings, spec.name, self._table, self._metrics)
 
     async def run(self) -> None:
         """Work until a signal or an error; raises the error."""
@@ -155,6 +157,7 @@ class Worker:
             self._absorb()
         else:
             self._agent.refresh()
+            self._health.still = () if self._standbys.complete else ("standby",)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), ROUND_S)
@@ -175,10 +178,17 @@ class Worker:
         return self._engine.reading() if self._positions.owned() else {}
 
     def _restore(self, partitions: frozenset[int]) -> dict[TP, int]:
-        self._health.reasons = ("restore",)
+        self._show_restore("0 %")
         self._metrics.add("rebalances_total")
-        self._starts = self._restorer.restore(partitions)
+        epoch = self._positions.epoch
+        self._standbys.release(partitions)
+        self._starts = self._restorer.restore(partitions, lambda: self._positions.epoch == epoch)
+        if self._settings.standby:
+            self._standbys.follow(frozenset(range(self._spec.sources[0].partitions)) - partitions)
         return self._starts
+
+    def _show_restore(self, done: str) -> None:
+        self._health.reasons = (f"restore {done}",)
 
     def _on_revoked(self) -> None:
         """A rebalance begins. No batch is at work: batches and this run in one thread."""

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from agents.partition import partition_of
 from agents.runtime.clients import admin_client, committed_consumer, plain_producer
 from agents.runtime.fetching import ReadRecord, read_record
+from agents.runtime.seal import SEAL_KEY
 from agents.settings import ENV_PREFIX, Settings, read_settings
 from agents.topics import Topic, app_id
 
@@ -215,10 +216,12 @@ def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
 
 
 def newest(records: Sequence[ReadRecord]) -> dict[tuple[int, bytes], bytes]:
-    """(partition, key) → newest value, deletions gone: what a compacted topic stands for."""
+    """(partition, key) → newest value, deletions and seals gone: what a compacted topic stands for."""
     rows: dict[tuple[int, bytes], bytes] = {}
     for record in records:
         place = (record.partition, record.key or b"")
+        if record.key == SEAL_KEY:
+            continue
         if record.value is None:
             rows.pop(place, None)
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.commands.replay import _to_send
 from agents.errors import SettingsError
 from agents.pseudonyms import naming, pseudonym
 from agents.settings import read_settings
@@ -21,7 +22,7 @@ def test_it_is_the_documented_formula() -> None:
 
 def test_the_test_vector_of_the_readme_holds() -> None:
     readme = (ROOT / "README.md").read_text()
-    found = re.search(r"key `([^`]+)` and user `([^`]+)` give `([0-9a-f]{32})`", readme)
+    found = re.search(r"key `([^`]+)` and user `([^`]+)` give\s+`([0-9a-f]{32})`", readme)
     assert found is not None
     key, user, expected = found.groups()
     assert pseudonym(key.encode(), user) == expected
@@ -57,3 +58,12 @@ def test_a_bad_key_is_told(key: str, content: str | None, hint: str, tmp_path: P
         file.write_text(content or "")
     with pytest.raises(SettingsError, match=hint):
         naming(read_settings(pseudonym_key=key, pseudonym_key_file=file))
+
+
+def test_no_user_of_a_file_is_sent_under_the_own_id() -> None:
+    rows: list[dict[str, object]] = [{"user_id": "ana"}, {"user_id": 17}, {"item_id": "i"}, {"user_id": ""}]
+    sent = list(_to_send(rows, "view", naming(read_settings(pseudonym_key=KEY))))
+    expected = [pseudonym(KEY.encode(), user) for user in ("ana", "17")]
+    assert [row.get("user_id") for row in sent[:2]] == expected
+    assert sent[2] == {"item_id": "i", "event_type": "view"}
+    assert list(_to_send(rows, "view", naming(read_settings()))) == [{**row, "event_type": "view"} for row in rows]

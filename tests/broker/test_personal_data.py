@@ -12,8 +12,8 @@ from agents.pseudonyms import pseudonym
 from agents.runtime.clients import plain_producer
 from agents.settings import Settings
 from agents.topics import build_topics
-from tests.broker.support import Cluster, broker_settings, cluster, drained, read_all, send
-from tests.broker.test_commands import answer, run
+from tests.broker.support import Cluster, Supervised, broker_settings, cluster, drained, environment, read_all, send
+from tests.broker.test_commands import COMMAND, TIMEOUT_S, answer, run
 
 pytestmark = pytest.mark.broker
 
@@ -134,6 +134,23 @@ def test_commands_know_users_by_their_pseudonyms_only(workers: Cluster) -> None:
     assert list(answer(workers.settings, "profile", "bob")["contacts"]) == ["i0", "i1", "i2"]
     keys = {record.key for topic in topics.all() for record in read_all(settings, topic.name) if record.key}
     assert name.encode() in keys
+
+
+def test_watching_a_user_shows_the_pseudonym_s_lists(workers: Cluster, tmp_path: Path) -> None:
+    settings = hidden(workers.settings)
+    watching = Supervised(
+        [*COMMAND, "watch", "cleo", "--count", "1", "--json"], environment(settings), tmp_path / "log"
+    )
+    try:
+        for _ in range(30):  # it sees lists from the moment on when it reads
+            if watching.process.poll() is not None:
+                break
+            answer(settings, "request", "bob")
+            answer(settings, "request", "cleo")
+        assert watching.wait(TIMEOUT_S) == 0
+    finally:
+        watching.stop()
+    assert json.loads(watching.text())["user_id"] == pseudonym(SECRET.encode(), "cleo")
 
 
 def test_without_a_worker_an_erasure_waits_in_the_log(kafka: str, unique: str, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agents.commands import brokers, demo, look, replay, request, schema, workers
+from agents.commands import brokers, dead_letters, demo, look, personal, replay, request, schema, workers
 from agents.errors import ProfilestreamError
 
 app = typer.Typer(
@@ -18,11 +18,14 @@ app = typer.Typer(
 app.add_typer(brokers.kafka, name="kafka")
 app.add_typer(brokers.topics, name="topics")
 app.add_typer(workers.worker, name="worker")
+app.add_typer(dead_letters.dead_letters, name="dead-letters")
 app.command()(replay.replay)
 app.command()(request.request)
 app.command()(look.watch)
 app.command()(look.profile)
 app.command()(look.similar)
+app.command()(personal.export)
+app.command()(personal.forget)
 app.command()(schema.schema)
 app.command()(demo.demo)
 

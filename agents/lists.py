@@ -7,7 +7,7 @@ import numpy as np
 from agents.expired import send_expired
 from agents.knowledge import Knowledge
 from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
-from agents.records import Filters, Request
+from agents.records import Context, Filters, Request
 from agents.runtime.batch import Record
 from agents.runtime.transaction import Transaction
 from agents.settings import Settings
@@ -15,6 +15,9 @@ from agents.topics import build_topics
 from agents.users import Folded
 from models.candidates import INTERESTS_USED, SOURCES, Selected, Wanted
 from models.profile import actions, top_interests
+
+PASSED_MS = 1
+"""A deadline in 1970."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class CandidatesWriter:
                 partition, key, folded, [trigger_id(record)], record.timestamp, request.k, deadline_ms, request
             )
             self._asked.append(asked)
+        for record, request in folded.old_requests:
+            asked = _Asked(
+                partition, key, folded, [trigger_id(record)], record.timestamp, request.k, PASSED_MS, request
+            )
+            self._asked.append(asked)
 
     def send(self, transaction: Transaction) -> None:
         """Send the candidates of all that was noted; forgets it. A request past its deadline becomes an outcome."""
@@ -97,7 +105,7 @@ class CandidatesWriter:
             # Ids that a request names are taken from strangers: unknown ones get no number.
             if (item := request.context.item_id) is not None:
                 hidden.append(item)
-                if (number := items.known(item)) is not None:
+                if profile.consent and (number := items.known(item)) is not None:
                     recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
             hidden += request.filters.exclude_items
             named = map(items.known, hidden[len(hidden_numbers) :])
@@ -105,13 +113,14 @@ class CandidatesWriter:
             hidden_numbers = np.concatenate([hidden_numbers, np.array(known, np.int64)])
             if request.filters.categories:
                 only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
-        interests = top_interests(profile, INTERESTS_USED)
-        wanted = Wanted(recent_numbers, hidden_numbers, entry.folded.segment, interests, only)
+        interests, without_profile = top_interests(profile, INTERESTS_USED), not profile.consent
+        wanted = Wanted(recent_numbers, hidden_numbers, entry.folded.segment, interests, only, without_profile)
         return _Ids(recent, hidden, wanted)
 
     def _packed(self, entry: _Asked, ids: _Ids, selected: Selected) -> Candidates:
         names, profile, request = self._knowledge.items.ids, entry.folded.profile, entry.request
         recent = ids.recent
+        context = request.context if request is not None and profile.consent else Context()
         return Candidates(
             user_id=entry.folded.user_id,
             recommendation_id=entry.triggers[-1],
@@ -127,8 +136,8 @@ class CandidatesWriter:
             scores=pack_floats(selected.scores.ravel()),
             because=pack_ints(selected.because),
             history_length=len(profile.contacts),
-            query=(request.context.query or "") if request is not None else "",
-            context_item=(request.context.item_id or "") if request is not None else "",
+            query=context.query or "",
+            context_item=context.item_id or "",
             filters=request.filters if request is not None else Filters(),
             actions=actions(profile, recent, self._settings.strength_purchase),
         )

@@ -1,12 +1,14 @@
-"""The newest record of one key, read from the end-to-end committed part of its partition."""
+"""What topics hold: the newest record of one key, or every committed record of a partition."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from agents.errors import BrokerError
 from agents.partition import partition_of
 from agents.runtime.clients import committed_consumer
+from agents.runtime.reading import ReadRecord, read_record
 from agents.settings import Settings
 from agents.topics import Topic
 
@@ -15,6 +17,8 @@ READ_AT_ONCE = 10_000
 WAIT_S = 0.05
 FETCH_WAIT_MS = 20
 """The broker says that a partition has no more records after this; a look-up reads up to five partitions."""
+OPEN_TIMEOUT_S = 60.0
+"""The broker ends a dead worker's transaction after ten seconds, and ten until it looks."""
 
 
 def scan(settings: Settings, topic: Topic, partition: int) -> Iterator[tuple[bytes, bytes | None]]:
@@ -26,10 +30,7 @@ def scan(settings: Settings, topic: Topic, partition: int) -> Iterator[tuple[byt
         consumer.assign([TopicPartition(topic.name, partition, 0)])
         yield from _until_the_end(consumer, topic)
     except KafkaException as exc:
-        raise BrokerError(
-            f"cannot read topic {topic.name} at {settings.bootstrap_servers}: {exc.args[0].str()}\n  "
-            "Is Kafka running, and were the topics made (profilestream topics create)?"
-        ) from exc
+        raise _unreadable(settings, topic, exc) from exc
     finally:
         consumer.close()
 
@@ -47,10 +48,70 @@ def _until_the_end(consumer: Consumer, topic: Topic) -> Iterator[tuple[bytes, by
                 raise BrokerError(f"topic {topic.name}: {error}")
 
 
-def newest(settings: Settings, topic: Topic, key: bytes) -> bytes | None:
-    """Newest value of a key; None: there is none, or it was deleted."""
+def read_whole(settings: Settings, topic: Topic, partition: int, end: int | None = None) -> Iterator[ReadRecord]:
+    """Every committed record of a partition up to `end` (None: the end that it has now), oldest first.
+
+    Unlike `scan` it does not stop where a transaction is open: what was committed after that began is waited for, for
+    at most `OPEN_TIMEOUT_S`. Raises `BrokerError`.
+    """
+    options = {"enable.partition.eof": True, "fetch.wait.max.ms": FETCH_WAIT_MS}
+    if end is None:
+        (end,) = ends_of(settings, topic, [partition])
+    place = TopicPartition(topic.name, partition, 0)
+    consumer = committed_consumer(settings, f"{settings.topic_prefix}lookup", **options)
+    try:
+        consumer.assign([place])
+        yield from _up_to(consumer, place, end)
+    except KafkaException as exc:
+        raise _unreadable(settings, topic, exc) from exc
+    finally:
+        consumer.close()
+
+
+def ends_of(settings: Settings, topic: Topic, partitions: Sequence[int]) -> list[int]:
+    """The ends that partitions have now, open transactions included. Raises `BrokerError`."""
+    uncommitted = {"isolation.level": "read_uncommitted"}
+    consumer = committed_consumer(settings, f"{settings.topic_prefix}lookup", **uncommitted)
+    try:
+        places = [TopicPartition(topic.name, partition) for partition in partitions]
+        return [int(consumer.get_watermark_offsets(place, TIMEOUT_S)[1]) for place in places]
+    except KafkaException as exc:
+        raise _unreadable(settings, topic, exc) from exc
+    finally:
+        consumer.close()
+
+
+def _unreadable(settings: Settings, topic: Topic, error: KafkaException) -> BrokerError:
+    return BrokerError(
+        f"cannot read topic {topic.name} at {settings.bootstrap_servers}: {error.args[0].str()}\n  "
+        "Is Kafka running, and were the topics made (profilestream topics create)?"
+    )
+
+
+def _up_to(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[ReadRecord]:
+    heard = time.monotonic()
+    while True:
+        messages = consumer.consume(READ_AT_ONCE, WAIT_S)
+        if messages:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > OPEN_TIMEOUT_S:
+            raise BrokerError(f"{place.topic}-{place.partition} could not be read to its end: a transaction stays open")
+        for message in messages:
+            error, offset = message.error(), message.offset() or 0
+            if error is None and offset < end:
+                yield read_record(message)
+            elif error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise BrokerError(f"topic {place.topic}: {error}")
+            if offset >= end - 1 if error is None else offset >= end:
+                return
+
+
+def newest(settings: Settings, topic: Topic, key: bytes, partition: int | None = None) -> bytes | None:
+    """Newest value of a key; None: there is none, or it was deleted. `partition` None: the one of the key."""
     value = None
-    for found, candidate in scan(settings, topic, partition_of(key, topic.partitions)):
+    if partition is None:
+        partition = partition_of(key, topic.partitions)
+    for found, candidate in scan(settings, topic, partition):
         if found == key:
             value = candidate
     return value

@@ -6,6 +6,7 @@ all its values: the first byte says which. Readers accept the versions in `READA
 | record        | topic or table            | fields |
 |---------------|---------------------------|--------|
 | Profile       | table `profiles`          | see `models.profile` |
+| Erasure       | table `profiles`          | when a user was erased; see `agents.erasures` |
 | CoCounts      | topic `cooccurrence`      | changes of co-counts, in CSR form, and of popularity |
 | RowHead, -Body| table `item_rows`         | norms and popularity of an item; its co-counts |
 | Neighbours    | topic `neighbours`        | top neighbours of an item with weights, co-counts, norms, popularity |
@@ -51,6 +52,13 @@ def pack_floats(values: NDArray[np.floating]) -> bytes:
 def unpack_floats(packed: bytes) -> NDArray[np.float32]:
     """The read-only array that `pack_floats` packed."""
     return np.frombuffer(packed, "<f4")
+
+
+class Erasure(msgspec.Struct, array_like=True, gc=False):
+    """A user was erased; stored under the user's hash."""
+
+    at_ms: int
+    """Kafka time up to which nothing of the user counts, ms since 1970."""
 
 
 class CoCounts(msgspec.Struct, array_like=True, gc=False):
@@ -178,6 +186,7 @@ class PackedCodec(Generic[P]):
 
 
 PROFILE = PackedCodec(Profile)
+ERASURE = PackedCodec(Erasure)
 CO_COUNTS = PackedCodec(CoCounts)
 ROW_HEAD = PackedCodec(RowHead)
 ROW_BODY = PackedCodec(RowBody)

@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 from agents.cooccurrence import CoCountsWriter
+from agents.erasures import Erasures
 from agents.intake import Intake
 from agents.knowledge import Knowledge
 from agents.lists import CandidatesWriter
@@ -25,10 +26,12 @@ class ProfilesAgent:
         self._intake = Intake(settings)
         self._users = UserFolder(settings, self.knowledge)
         self._pairs = CoCountsWriter(self.knowledge.items, settings.item_partitions, settings.pair_window)
+        self._erasures = Erasures(settings.erasure_kept_days)
         self._candidates = CandidatesWriter(settings, self.knowledge)
 
     def assigned(self, partitions: frozenset[int], table: TableReader) -> None:
-        """Nothing is cached between batches."""
+        """Load who was erased; nothing else is cached between batches."""
+        self._erasures.load(partitions, table)
 
     def pending(self) -> bool:
         """Nothing to do without input."""
@@ -46,9 +49,13 @@ class ProfilesAgent:
         for partition, users in work.items():
             rows = transaction.read(partition, list(users))
             for (key, user), row in zip(users.items(), rows, strict=True):
-                folded = self._users.fold(user, row)
+                folded = self._users.fold(user, row, self._erasures.of(partition, key))
                 if folded.row != row:
                     transaction.write(partition, key, folded.row)
+                if folded.erased:
+                    self._erasures.note(partition, key, folded.erased_ms, transaction)
+                for (topic, reason), count in folded.ignored.items():
+                    transaction.ignore(topic, reason, count)
                 for change in folded.changes:
                     self._pairs.add(change, folded.segment)
                 for outcome in folded.outcomes:
@@ -57,6 +64,7 @@ class ProfilesAgent:
         for target, message in self._pairs.messages():
             transaction.send(self._topics.cooccurrence.name, target, None, message)
         self._candidates.send(transaction)
+        self._erasures.let_go(transaction)
 
 
 def run(settings: Settings) -> NoReturn:

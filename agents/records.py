@@ -131,6 +131,8 @@ class Recommendation(msgspec.Struct, gc=False):
     model: str | None = None
     """Version of the BERT model; null: blended without BERT."""
     variant: str = "default"
+    asked_at: float | None = None
+    """Kafka time of the (last) record that asked for it."""
 
 
 class Outcome(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ the variable (`SettingsError`, exit code 2).
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agents.errors import SettingsError
@@ -47,9 +47,19 @@ class Settings(BaseSettings):
     http_port: int = Field(0, ge=0, le=65_535, description="Port for health and metrics; 0: none served.")
     standby: bool = Field(False, description="Keep a copy of the partitions that other workers of the kind own.")
     max_batch_records: int = Field(20_000, ge=1, description="Most records taken in one fetch.")
-    dead_letters_in_row: int = Field(1_000, ge=1, description="So many bad records in a row stop the worker.")
+    dead_letters_in_row: int = Field(
+        1_000, ge=0, description="So many bad records in a row stop the worker; 0: no limit."
+    )
+    dead_letters_share: float = Field(
+        0.5, ge=0, le=1, description="Such a share of bad records among the newest stops the worker; 0: no limit."
+    )
+    dead_letters_window: int = Field(10_000, ge=1, description="Newest records among which that share is counted.")
     accept_lost_records: bool = Field(False, description="Go on although records were deleted before being absorbed.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # --- commands
+    pseudonym_key: SecretStr = Field(SecretStr(""), description="User ids leave commands as HMACs; empty: as they are.")
+    pseudonym_key_file: Path | None = Field(None, description="File that holds that key.")
 
     # --- profiles
     history_size: int = Field(
@@ -76,6 +86,9 @@ class Settings(BaseSettings):
     attribution_events: int = Field(20, ge=1, description="A list is closed after so many later events of its user …")
     attribution_s: float = Field(86_400.0, gt=0, description="… or after so many seconds of record time.")
     event_future_s: float = Field(86_400.0, ge=0, description="An event's timestamp may be so far ahead of the record.")
+    erasure_kept_days: int = Field(
+        97, ge=1, description="An erasure is remembered so long: a week more than any topic keeps its records."
+    )
     request_deadline_ms: int = Field(0, ge=0, description="Deadline of requests that name none; 0: no deadline.")
 
     # --- similarity

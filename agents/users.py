@@ -1,5 +1,6 @@
 """One user's share of a batch, folded into the profile: declarations, lists that were sent, events, requests."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +26,10 @@ from models.shrinking import shrink
 MOST_ROW_BYTES = 512 * 1024
 """A message holds 1 MB, and the history goes into candidates too. With ids of 40 bytes it is a history of 10,000."""
 
+BEFORE_ERASURE = "before_erasure"
+NO_CONSENT = "no_consent"
+DOUBLE = "double"
+
 
 @dataclass
 class Folded:
@@ -32,12 +37,28 @@ class Folded:
 
     user_id: str
     profile: Profile
+    erased_ms: int = 0
+    """Kafka time up to which nothing of the user counts: of an erasure, or of giving or withdrawing consent."""
+    erased: bool = False
+    """Whether that time is new and must be remembered."""
     row: bytes | None = None
     changes: list[HistoryChange] = field(default_factory=list)
     segment: str = ""
     outcomes: list[bytes] = field(default_factory=list)
     triggers: list[Record] = field(default_factory=list)
     requests: list[tuple[Record, Request]] = field(default_factory=list)
+    old_requests: list[tuple[Record, Request]] = field(default_factory=list)
+    """From before the erasure: they are answered by an outcome, not by a list."""
+    ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(topic, reason) → records that changed nothing."""
+
+    def erase(self, at_ms: int) -> None:
+        """Begin anew: nothing up to this time counts."""
+        self.erased_ms, self.erased = max(self.erased_ms, at_ms), True
+
+    def ignore(self, record: Record, reason: str) -> None:
+        """Count a record that changes nothing."""
+        self.ignored[record.topic, reason] += 1
 
 
 def profile_config(settings: Settings) -> ProfileConfig:
@@ -71,16 +92,25 @@ class UserFolder:
         self._segment_attributes = settings.segment_attributes
         self._catalogue = knowledge.catalogue
 
-    def fold(self, work: UserWork, row: bytes | None) -> Folded:
-        """Fold a user's records, in this order: declarations, lists, events, requests."""
+    def fold(self, work: UserWork, row: bytes | None, erased_ms: int = 0) -> Folded:
+        """Fold a user's records, in this order: declarations, lists, events, requests.
+
+        `erased_ms`: the Kafka time up to which nothing of the user counts; 0: all counts.
+        """
         profile = PROFILE.read(row) if row is not None else Profile()
-        folded = Folded(work.user_id, profile, requests=work.requests)
+        folded = Folded(work.user_id, profile, erased_ms)
         for record, user in work.users:
             self._declare(folded, record, user)
         for record, recommendation in work.recommendations:
             self._arrived(folded, record, recommendation)
         if work.events:
             self._absorb(folded, work.events)
+        for record, request in work.requests:
+            if not folded.profile.consent or record.timestamp > folded.erased_ms:
+                folded.requests.append((record, request))
+            else:
+                folded.old_requests.append((record, request))
+                folded.ignore(record, BEFORE_ERASURE)
         folded.segment = segment_of(folded.profile, self._segment_attributes)
         folded.row = None if folded.profile == Profile() else _packed(folded)
         return folded
@@ -90,14 +120,21 @@ class UserFolder:
         profile = folded.profile
         if user is None or not user.consent:
             folded.changes.append(forget(profile))
-            erased_ms = record.timestamp if user is None else profile.erased_ms
-            folded.profile = Profile(consent=user is None, erased_ms=erased_ms)
-            return
-        profile.consent, profile.attributes, profile.declared = True, user.attributes, user.interests
+            folded.profile = Profile(consent=user is None)
+            folded.erase(record.timestamp)
+        elif record.timestamp < folded.erased_ms:
+            folded.ignore(record, BEFORE_ERASURE)
+        else:
+            if not profile.consent:
+                folded.erase(record.timestamp - 1)  # what the user did without consent does not count later either
+            profile.consent, profile.attributes, profile.declared = True, user.attributes, user.interests
 
     def _arrived(self, folded: Folded, record: Record, recommendation: Recommendation) -> None:
         profile = folded.profile
-        if not profile.consent or record.timestamp <= profile.erased_ms:
+        asked_at = recommendation.asked_at
+        asked_ms = record.timestamp if asked_at is None else min(record.timestamp, round(asked_at * 1000))
+        if not profile.consent or asked_ms <= folded.erased_ms:
+            folded.ignore(record, BEFORE_ERASURE if profile.consent else NO_CONSENT)
             return
         flight = ListInFlight(
             recommendation.recommendation_id,
@@ -111,15 +148,20 @@ class UserFolder:
 
     def _absorb(self, folded: Folded, events: list[tuple[Record, Event, int]]) -> None:
         profile = folded.profile
-        if profile.erased_ms:
-            events = [entry for entry in events if entry[0].timestamp > profile.erased_ms]
         triggers = self._trigger_types
         if not profile.consent:
-            folded.triggers += [record for record, event, _ in events if event.event_type in triggers]
+            for record, event, _ in events:
+                folded.ignore(record, NO_CONSENT)
+                if event.event_type in triggers:
+                    folded.triggers.append(record)  # a list is owed all the same
             return
+        if folded.erased_ms:
+            events = list(_after_erasure(folded, events))
         change = absorb_events(profile, [(event, at_ms) for _, event, at_ms in events], self._config, self._words_of())
         folded.changes.append(change)
         if change.doubles:
+            for place in change.doubles:
+                folded.ignore(events[place][0], DOUBLE)
             events = [entry for place, entry in enumerate(events) if place not in change.doubles]
         follow = profile.lists or profile.early
         for record, event, _ in events:
@@ -152,3 +194,13 @@ class UserFolder:
                     features=flight.features[found.place],
                 )
             )
+
+
+def _after_erasure(folded: Folded, events: Iterable[tuple[Record, Event, int]]) -> Iterator[tuple[Record, Event, int]]:
+    """The events that happened and were sent after the erasure."""
+    for entry in events:
+        record, _, at_ms = entry
+        if min(record.timestamp, at_ms) > folded.erased_ms:
+            yield entry
+        else:
+            folded.ignore(record, BEFORE_ERASURE)

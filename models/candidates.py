@@ -50,6 +50,8 @@ class Wanted:
     """Words with weights, strongest first."""
     only: NDArray[np.bool_] | None = None
     """Mask of the items that a request's filters allow; None: all."""
+    without_profile: bool = False
+    """Fresh items are those of the whole catalogue: there may be no interests, and none are learnt."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,8 @@ class CandidateSelector:
             for numbers, scores in (found,)
             if scores.max() > 0
         ]
-        fresh = [self._shown(user, popular.fresh(word), config.fresh) for word, _ in interests]
+        newest = [popular.fresh_of_all()] if user.without_profile else [popular.fresh(word) for word, _ in interests]
+        fresh = [self._shown(user, ranked, config.fresh) for ranked in newest]
         return [
             self._shown(user, popular.overall(), config.popular),
             segment,

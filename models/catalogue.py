@@ -1,5 +1,6 @@
 """What the catalogue says of items, by item number: words (categories and tags), availability, when they came."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,12 +29,15 @@ class Catalogue:
         self._entries: dict[int, Entry] = {}
         self._by_word: dict[str, set[int]] = {}
         self._unavailable: set[int] = set()
+        self.changes = 0
+        """Entries put so far: what was made from the catalogue is good while this stays."""
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def put(self, item: str, entry: Entry | None) -> None:
         """Add, replace or (None) delete an entry. A deleted item is not available."""
+        self.changes += 1
         number = self.items.number(item)
         old = self._entries.pop(number, None)
         for word in _words(old):
@@ -56,6 +60,10 @@ class Catalogue:
         """Numbers of the items that have this category or tag, ascending."""
         return np.sort(np.fromiter(self._by_word.get(word, ()), np.int64))
 
+    def numbers(self) -> Ints:
+        """Numbers of all items with an entry, ascending."""
+        return np.sort(np.fromiter(self._entries, np.int64, len(self._entries)))
+
     def unavailable(self) -> Ints:
         """Numbers of items that must not be offered, int64 [≤ n]."""
         return np.fromiter(self._unavailable, np.int64, len(self._unavailable))
@@ -76,7 +84,7 @@ class Catalogue:
             for number in numbers.tolist()
             if (entry := self._entries.get(number)) is not None and entry.added_at is not None
         ]
-        return np.array([number for _, number in sorted(dated)[:most]], np.int64)
+        return np.array([number for _, number in heapq.nsmallest(most, dated)], np.int64)
 
 
 def _words(entry: Entry | None) -> Sequence[str]:

@@ -22,6 +22,8 @@ class PopularLists:
     def __init__(self, table: NeighbourTable, catalogue: Catalogue, half_life: float) -> None:
         self._table, self._catalogue, self._half_life = table, catalogue, half_life
         self._made: dict[tuple[str, str], Ranked] = {}
+        # Kept for as long as the catalogue stays: it takes a look at every item.
+        self._newest_of_all: tuple[int, Ranked] | None = None
         self.popularity: Floats = np.zeros(0)
         self.refresh()
 
@@ -44,7 +46,13 @@ class PopularLists:
 
     def fresh(self, word: str) -> Ranked:
         """Newest items that have a category or tag; the r-th scores 1 / (1 + r)."""
-        return self._list("fresh", word, lambda: self._newest(word))
+        return self._list("fresh", word, lambda: self._newest(self._catalogue.with_word(word)))
+
+    def fresh_of_all(self) -> Ranked:
+        """Newest items of the whole catalogue, scored as those of `fresh`."""
+        if self._newest_of_all is None or self._newest_of_all[0] != self._catalogue.changes:
+            self._newest_of_all = self._catalogue.changes, self._newest(self._catalogue.numbers())
+        return self._newest_of_all[1]
 
     def _list(self, kind: str, name: str, make: Callable[[], Ranked]) -> Ranked:
         found = self._made.get((kind, name))
@@ -62,8 +70,8 @@ class PopularLists:
         pairs = np.array(list(of_segment.values())).reshape(-1, 2)
         return _best(numbers, fade(pairs[:, 0], pairs[:, 1], self._table.clock, self._half_life))
 
-    def _newest(self, word: str) -> Ranked:
-        numbers = self._catalogue.newest(self._catalogue.with_word(word), LISTED)
+    def _newest(self, numbers: Ints) -> Ranked:
+        numbers = self._catalogue.newest(numbers, LISTED)
         return numbers, 1.0 / np.arange(1.0, len(numbers) + 1.0)
 
 

@@ -71,8 +71,6 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     lists: list[ListInFlight] = []
     early: list[EarlyAction] = []
     consent: bool = True
-    erased_ms: int = 0
-    """Not 0: the user was erased at this Kafka time; the row only keeps older records from bringing the user back."""
 
 
 class EventLike(Protocol):

@@ -21,11 +21,13 @@ def watch(
 
     from agents.admin import check_topics
     from agents.commands.show import list_table
+    from agents.pseudonyms import naming
     from agents.runtime.clients import committed_consumer
     from agents.settings import read_settings
     from agents.topics import build_topics
 
     settings = read_settings()
+    key = None if user is None else naming(settings)(user).encode()
     topic = build_topics(settings).recommendations
     check_topics(settings, [topic.name])
     from confluent_kafka import TopicPartition
@@ -39,7 +41,7 @@ def watch(
             message = consumer.poll(0.5)
             if message is None or message.error() is not None:
                 continue
-            if user is not None and message.key() != user.encode():
+            if key is not None and message.key() != key:
                 continue
             text = (message.value() or b"{}").decode()
             if as_json:
@@ -66,6 +68,7 @@ def profile(
     from agents.commands.show import profile_tables
     from agents.lookup import newest, titles
     from agents.packed import PROFILE
+    from agents.pseudonyms import naming
     from agents.records import read_item
     from agents.settings import read_settings
     from agents.topics import build_topics
@@ -73,11 +76,12 @@ def profile(
     settings = read_settings()
     topics = build_topics(settings)
     check_topics(settings, [topics.profiles_changelog.name, topics.items.name])
+    user = naming(settings)(user)
     row = newest(settings, topics.profiles_changelog, user.encode())
-    found = PROFILE.read(row) if row is not None else None
-    if found is None or (found.erased_ms and not found.contacts):
-        typer.echo("nothing is held about this user" + (" (erased)" if found is not None else ""), err=True)
+    if row is None:
+        typer.echo("nothing is held about this user", err=True)
         raise typer.Exit(1)
+    found = PROFILE.read(row)
     if as_json:
         fields = {name: getattr(found, name) for name in found.__struct_fields__}
         typer.echo(msgspec.json.encode(fields).decode())

@@ -1,6 +1,6 @@
 """`profilestream replay`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +38,7 @@ def replay(
     from agents import replay as sending
     from agents import sample
     from agents.admin import check_topics
+    from agents.pseudonyms import naming
     from agents.settings import read_settings
     from agents.topics import build_topics
 
@@ -59,7 +60,7 @@ def replay(
         task = progress.add_task("events", total=len(events) if isinstance(events, list) else None)
         started = progress.get_time()
         delivered = sending.send_events(
-            settings, _with_type(events, event_type), speed, lambda count: progress.advance(task, count)
+            settings, _to_send(events, event_type, naming(settings)), speed, lambda count: progress.advance(task, count)
         )
         seconds = max(progress.get_time() - started, 1e-9)
     if sent_items:
@@ -72,6 +73,9 @@ def replay(
         raise typer.Exit(1)
 
 
-def _with_type(events: Iterable[dict[str, Any]], event_type: str) -> Iterator[dict[str, Any]]:
+def _to_send(events: Iterable[dict[str, Any]], event_type: str, name: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    """Events with a type, and with their users as they are to be named."""
     for event in events:
-        yield event if event.get("event_type") else {**event, "event_type": event_type}
+        sent = event if event.get("event_type") else {**event, "event_type": event_type}
+        user = sent.get("user_id")
+        yield sent if user is None else {**sent, "user_id": name(user)}

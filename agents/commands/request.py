@@ -30,12 +30,13 @@ def request(
     """
     from rich.console import Console
 
+    from agents.pseudonyms import naming
     from agents.records import Context, Filters, Request
     from agents.settings import read_settings
 
     settings = read_settings()
     wanted = Request(
-        user_id=user,
+        user_id=naming(settings)(user),
         request_id=uuid.uuid4().hex,
         k=k,
         context=Context(item, query),

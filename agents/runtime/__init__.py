@@ -13,6 +13,6 @@
 | `seal.py`, `offsets.py` | what rows add up to and stand for; whether the offsets fit them     |
 | `crashes.py`     | a batch that keeps ending the process is taken record by record           |
 | `view.py`        | read-only copies of compacted topics                                      |
-| `clients.py`     | options of every Kafka client                                             |
+| `clients.py`, `reading.py` | options of every Kafka client; a record as it was read          |
 | `dead_letters.py`, `metrics.py`, `health.py`, `lag.py` | what operators look at; stalls      |
 """

@@ -13,7 +13,7 @@ from agents.errors import AgentError, BrokerError, FencedError, ProfilestreamErr
 from agents.runtime.batch import Batch
 from agents.runtime.clients import transactional_producer
 from agents.runtime.crashes import CrashRecord
-from agents.runtime.dead_letters import RowOfBadRecords
+from agents.runtime.dead_letters import BadRecordLimits
 from agents.runtime.metrics import Metrics
 from agents.runtime.table import Table
 from agents.runtime.transaction import Transaction
@@ -55,8 +55,9 @@ class Absorber:
         self._executor = ThreadPoolExecutor(1, "offsets")
         letters = build_topics(settings).dead_letters
         self._letters = (letters.name, letters.partitions)
-        self._bad = RowOfBadRecords(settings.dead_letters_in_row)
-        self._bad_limit = settings.dead_letters_in_row
+        self._bad = BadRecordLimits(
+            settings.dead_letters_in_row, settings.dead_letters_share, settings.dead_letters_window
+        )
 
     def absorb(self, batch: Batch, offsets: Mapping[TP, int] | None = None) -> None:
         """Absorb a batch; `offsets` are committed with an empty one, which is what fences a worker that lost them.
@@ -87,10 +88,11 @@ class Absorber:
             self._metrics.add("records_absorbed_total", len(records), topic=tp.topic)
         self._metrics.observe("batch_records", len(batch))
         self._metrics.observe("batch_seconds", time.perf_counter() - began)
-        if len(batch) and self._bad.add(transaction.bad, len(batch)):
+        if len(batch) and (reached := self._bad.add(transaction.bad, len(batch))) is not None:
+            what, setting = reached
             raise ProfilestreamError(
-                f"{self._bad_limit} bad records in a row: a producer is broken.\n  "
-                f"See why in topic {self._letters[0]}; mend the producer, or raise PROFILESTREAM_DEAD_LETTERS_IN_ROW."
+                f"{what}: a producer is broken.\n  See why with `profilestream dead-letters show` (topic "
+                f"{self._letters[0]}); mend the producer, or raise {setting} (0: no limit)."
             )
 
     def _failure(self, batch: Batch, error: Exception) -> str:

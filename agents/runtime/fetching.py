@@ -1,43 +1,17 @@
 """Batches from a plain confluent-kafka consumer, for workers that are not Faust's."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from faust.types import TP
 
 from agents.errors import FencedError
 from agents.runtime.batch import Batch, Record
+from agents.runtime.reading import read_record
 
 EAGER = {"partition.assignment.strategy": "range"}
 """Options of a consumer whose partitions are all taken away at each rebalance."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRecord:
-    """A record as `agents.runtime.batch.Record` wants it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
-def read_record(message: Message) -> ReadRecord:
-    """A confluent-kafka message as a record."""
-    return ReadRecord(
-        message.topic() or "",
-        message.partition() or 0,
-        message.offset() or 0,
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-        cast("Sequence[tuple[str, bytes]]", message.headers() or ()),
-    )
 
 
 class BatchReader:

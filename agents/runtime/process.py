@@ -24,12 +24,15 @@ _NOISY = ("faust", "mode", "aiokafka", "kafka", "asyncio", "agents.runtime.engin
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Log to standard error; of the engine only warnings."""
+    """Log to standard error; of the engine only warnings, and at `debug` what it does, but never what it reads.
+
+    aiokafka writes whole responses of the broker at that level, with the records of users in them.
+    """
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING if settings.log_level != "debug" else logging.DEBUG)
+        logging.getLogger(name).setLevel(logging.WARNING if settings.log_level != "debug" else logging.INFO)
 
 
 class DataFolder:

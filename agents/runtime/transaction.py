@@ -44,6 +44,7 @@ class Transaction:
         self._sent: Counter[str] = Counter()
         self._sent_bytes: Counter[str] = Counter()
         self._counted: Counter[Name] = Counter()
+        self._ignored: Counter[tuple[str, str]] = Counter()
         try:
             producer.begin_transaction()
         except KafkaException as exc:
@@ -103,6 +104,10 @@ class Transaction:
     def count(self, name: Name) -> None:
         """Add one to a metric without labels, once the transaction is committed."""
         self._counted[name] += 1
+
+    def ignore(self, topic: str, reason: str, count: int) -> None:
+        """Count good records that change nothing, once the transaction is committed."""
+        self._ignored[topic, reason] += count
 
     def send_offsets(self, offsets: Mapping[TP, int], group_metadata: Any, executor: Executor) -> None:
         """Add the source offsets to the transaction; the broker is asked while the work goes on."""
@@ -170,6 +175,8 @@ class Transaction:
         self._metrics.add("row_bytes_total", sum(len(value) for value in rows if value is not None))
         for name, count in self._counted.items():
             self._metrics.add(name, count)
+        for (topic, reason), count in self._ignored.items():
+            self._metrics.add("ignored_total", count, topic=topic, reason=reason)
         for topic, count in self._sent.items():
             self._metrics.add("sent_total", count, topic=topic)
             self._metrics.add("sent_bytes_total", self._sent_bytes[topic], topic=topic)

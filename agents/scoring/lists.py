@@ -104,6 +104,7 @@ class ListMaker:
             degraded_reason=left_out,
             model=model,
             variant=one.variant,
+            asked_at=one.asked_ms / 1000,
         )
 
     def _item(self, one: Candidates, place: Ranked) -> RankedItem:

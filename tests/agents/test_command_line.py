@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
     ["kafka", "start"], ["kafka", "stop"], ["kafka", "status"], ["topics", "create"], ["topics", "check"],
     ["worker", "profiles"], ["worker", "similarity"], ["worker", "scorer"],
+    ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
     ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["schema"], ["demo"],
 ]  # fmt: skip
 TIMEOUT_S = 30
@@ -62,6 +63,9 @@ def test_wrong_use_is_refused(arguments: list[str]) -> None:
         ["replay", "sample"],
         ["request", "u"],
         ["profile", "u"],
+        ["export", "u"],
+        ["forget", "u"],
+        ["dead-letters", "show"],
         ["similar", "i"],
     ],
     ids=" ".join,

@@ -63,10 +63,11 @@ def test_erasure_takes_the_pairs_back_and_older_records_do_not_bring_the_user_ba
     erased = folder.fold(UserWork("u", users=[(record(0, 2_000), None)]), row(first))
     (change,) = erased.changes
     assert (list(change.before), change.left) == (["a", "b"], 2)
-    assert PROFILE.read(row(erased)) == Profile(erased_ms=2_000)
-    late = folder.fold(UserWork("u", events=events(buy("c"), timestamp=2_000)), row(erased))
-    assert (late.row, late.triggers) == (erased.row, [])
-    new = folder.fold(UserWork("u", events=events(buy("c"), timestamp=2_001)), row(erased))
+    assert (erased.row, erased.erased, erased.erased_ms) == (None, True, 2_000)
+    late = folder.fold(UserWork("u", events=events(buy("c"), timestamp=2_000)), None, erased.erased_ms)
+    assert (late.row, late.triggers, late.erased) == (None, [], False)
+    assert late.ignored == {("events", "before_erasure"): 1}
+    new = folder.fold(UserWork("u", events=events(buy("c"), timestamp=2_001)), None, erased.erased_ms)
     assert list(PROFILE.read(row(new)).contacts) == ["c"]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from agents.knowledge import Knowledge
 from agents.packed import PROFILE
-from agents.records import Event, RankedItem, Recommendation, User
+from agents.records import Event, RankedItem, Recommendation, Request, User
+from agents.runtime.batch import Record
 from agents.settings import read_settings
 from agents.user_work import UserWork
 from agents.users import MOST_ROW_BYTES, Folded, UserFolder
@@ -97,27 +98,70 @@ def test_neither_lists_nor_events_are_kept_without_consent(tmp_path: Path) -> No
     work = UserWork("u", recommendations=[(record(0), sent("one", "a"))], events=events(buy("a")))
     folded = folding.fold(work, row(withdrawn))
     assert (folded.row, folded.outcomes, folded.changes) == (withdrawn.row, [], [])
+    assert folded.ignored == {("events", "no_consent"): 2}
     assert len(folded.triggers) == 1
 
 
 def test_a_list_sent_before_the_erasure_is_not_followed(tmp_path: Path) -> None:
     folding = folder(tmp_path)
-    erased = folding.fold(UserWork("u", users=[(record(0, 2_000), None)]), None)
-    old = folding.fold(UserWork("u", recommendations=[(record(0, 2_000), sent("one", "a"))]), row(erased))
-    assert old.row == erased.row
-    new = folding.fold(UserWork("u", recommendations=[(record(0, 2_001), sent("one", "a"))]), row(erased))
+    old = folding.fold(UserWork("u", recommendations=[(record(0, 2_000), sent("one", "a"))]), None, 2_000)
+    assert (old.row, old.ignored) == (None, {("events", "before_erasure"): 1})
+    new = folding.fold(UserWork("u", recommendations=[(record(0, 2_001), sent("one", "a"))]), None, 2_000)
     assert len(profile(new).lists) == 1
+
+
+def test_a_list_that_was_asked_for_before_the_erasure_is_not_followed(tmp_path: Path) -> None:
+    late = sent("one", "a")
+    late.asked_at = 1.999
+    old = folder(tmp_path).fold(UserWork("u", recommendations=[(record(0, 3_000), late)]), None, 2_000)
+    assert old.row is None
+
+
+def test_what_happened_before_the_erasure_but_was_sent_later_does_not_count(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    offline = [(record(0, 9_000), buy("a"), 2_000), (record(1, 9_000), buy("b"), 2_001)]
+    folded = folding.fold(UserWork("u", events=offline), None, 2_000)
+    assert list(profile(folded).contacts) == ["b"]
+    assert [trigger.offset for trigger in folded.triggers] == [1]
+
+
+def test_a_request_from_before_the_erasure_gets_no_list(tmp_path: Path) -> None:
+    asked = [(record(0, 2_000), Request("u")), (record(1, 2_001), Request("u"))]
+    folded = folder(tmp_path).fold(UserWork("u", requests=asked), None, 2_000)
+    assert [one.offset for one, _ in folded.requests] == [1]
+    assert [one.offset for one, _ in folded.old_requests] == [0]
 
 
 def test_an_erased_user_may_declare_again_and_the_erasure_is_remembered(tmp_path: Path) -> None:
     folding = folder(tmp_path)
     declarations = [(record(0, 2_000), None), (record(1, 3_000), User("u", {"age": 30.0}))]
     again = folding.fold(UserWork("u", users=declarations), None)
-    assert profile(again) == Profile(attributes={"age": 30.0}, erased_ms=2_000)
-    withdrawn = folding.fold(UserWork("u", users=[(record(2, 4_000), User("u", consent=False))]), row(again))
-    assert profile(withdrawn) == Profile(consent=False, erased_ms=2_000)
-    erased = folding.fold(UserWork("u", users=[(record(3, 5_000), None)]), row(withdrawn))
-    assert profile(erased) == Profile(erased_ms=5_000)
+    assert (profile(again), again.erased_ms) == (Profile(attributes={"age": 30.0}), 2_000)
+    withdrawn = folding.fold(UserWork("u", users=[(record(2, 4_000), User("u", consent=False))]), row(again), 2_000)
+    assert (profile(withdrawn), withdrawn.erased_ms) == (Profile(consent=False), 4_000)
+    erased = folding.fold(UserWork("u", users=[(record(3, 5_000), None)]), row(withdrawn), 4_000)
+    assert (erased.row, erased.erased_ms) == (None, 5_000)
+
+
+def test_an_older_declaration_brings_neither_the_user_nor_the_consent_back(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    old = folding.fold(UserWork("u", users=[(record(0, 1_999), User("u", {"age": 30.0}))]), None, 2_000)
+    assert (old.row, old.ignored) == (None, {("events", "before_erasure"): 1})
+    withdrawn = folding.fold(UserWork("u", users=[(record(0, 1_999), User("u", consent=False))]), None, 2_000)
+    assert (profile(withdrawn), withdrawn.erased_ms) == (Profile(consent=False), 2_000)
+
+
+def test_consent_given_again_begins_anew_and_what_was_done_without_it_does_not_count(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    declarations: list[tuple[Record, User | None]] = [
+        (record(0, 2_000), User("u", consent=False)),
+        (record(1, 4_000), User("u")),
+    ]
+    seen = [*events(buy("a"), timestamp=1_000), *events(buy("b"), timestamp=3_000), *events(buy("c"), timestamp=4_000)]
+    folded = folding.fold(UserWork("u", users=declarations, events=seen), None)
+    assert list(profile(folded).contacts) == ["c"]
+    assert folded.erased_ms == 3_999
+    assert folded.ignored == {("events", "before_erasure"): 2}
 
 
 def test_what_is_erased_and_what_comes_anew_in_one_batch_are_two_changes(tmp_path: Path) -> None:

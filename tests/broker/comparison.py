@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from agents.packed import NEIGHBOURS, PROFILE, ROW_BODY, ROW_HEAD, Neighbours, unpack_floats, unpack_ints
+from agents.erasures import PREFIX
+from agents.packed import NEIGHBOURS, PROFILE, Neighbours, unpack_floats
 from agents.runtime.store import PartitionStore
 from agents.settings import Settings
 from agents.topics import Topics, build_topics
 from models.profile import Profile, unpack_contact
 from tests.broker.ledger import Ledger
 from tests.broker.reference import co_weights, largest
+from tests.broker.rows import item_rows
 from tests.broker.support import Cluster, drained, newest, read_all
 
 Weights = Mapping[str, Mapping[str, float]]
@@ -46,11 +48,11 @@ def differences(settings: Settings, ledger: Ledger) -> list[str]:
     """All that differs from the replay; nothing, if everything is exact."""
     topics = build_topics(settings)
     rows = newest(read_all(settings, topics.profiles_changelog.name))
-    profiles = {key.decode(): PROFILE.read(value) for (_, key), value in rows.items()}
+    profiles = {key.decode(): PROFILE.read(value) for (_, key), value in rows.items() if not key.startswith(PREFIX)}
     weights = co_weights(ledger.reference.co_counts()[0], settings.shrinkage)
     return [
         *_history_differences(profiles, ledger),
-        *_item_row_differences(settings, topics, ledger),
+        *_item_row_differences(settings, ledger),
         *neighbour_differences(settings, weights),
         *_dead_letter_differences(settings, topics, ledger),
         *_forwarding_differences(ledger),
@@ -101,19 +103,8 @@ def _history_differences(profiles: Mapping[str, Profile], ledger: Ledger) -> Ite
         yield f"events counted in profiles: {counted}, absorbed according to the log: {ledger.events}"
 
 
-def _item_row_differences(settings: Settings, topics: Topics, ledger: Ledger) -> Iterator[str]:
-    rows = newest(read_all(settings, topics.item_rows_changelog.name))
-    names = {(p, key[1:]): value.decode() for (p, key), value in rows.items() if key[:1] == b"d"}
-    found = {}
-    for (partition, key), value in rows.items():
-        if key[:1] != b"b":
-            continue
-        body = ROW_BODY.read(value)
-        cols = np.cumsum(unpack_ints(body.cols), dtype=np.int64).tolist()
-        near = [names[partition, col.to_bytes(4, "big")] for col in cols]
-        counts = zip(unpack_ints(body.g).tolist(), unpack_ints(body.c).tolist(), strict=True)
-        found[names[partition, key[1:]]] = dict(zip(near, counts, strict=True))
-    heads = {names[p, key[1:]]: ROW_HEAD.read(value) for (p, key), value in rows.items() if key[:1] == b"h"}
+def _item_row_differences(settings: Settings, ledger: Ledger) -> Iterator[str]:
+    found, heads = item_rows(settings)
     pairs, users = ledger.reference.co_counts()
     for what, held, expected in (
         ("co-counts", {item: near for item, near in found.items() if near}, pairs),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.partition import partition_of
-from agents.runtime.fetching import ReadRecord
+from agents.runtime.reading import ReadRecord
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 from tests.broker.reference import STRENGTHS, Reference

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from pydantic import SecretStr
 
 from agents.partition import partition_of
 from agents.runtime.clients import admin_client, committed_consumer, plain_producer
-from agents.runtime.fetching import ReadRecord, read_record
+from agents.runtime.reading import ReadRecord, read_record
 from agents.runtime.seal import SEAL_KEY
 from agents.settings import ENV_PREFIX, Settings, read_settings
 from agents.topics import Topic, app_id
@@ -42,7 +43,7 @@ def environment(settings: Settings) -> dict[str, str]:
     variables = {}
     for name, value in settings.model_dump(exclude_none=True).items():
         text = ",".join(value) if isinstance(value, tuple) else str(value)
-        variables[ENV_PREFIX + name.upper()] = text
+        variables[ENV_PREFIX + name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else text
     return variables
 
 

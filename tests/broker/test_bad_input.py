@@ -9,7 +9,7 @@ import pytest
 from agents.admin import create_topics
 from agents.packed import PROFILE
 from agents.runtime.clients import plain_producer
-from agents.runtime.fetching import ReadRecord
+from agents.runtime.reading import ReadRecord
 from agents.settings import Settings
 from agents.topics import build_topics
 from tests.broker.support import broker_settings, cluster, drained, newest, read_all, send

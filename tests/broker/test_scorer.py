@@ -11,7 +11,7 @@ import pytest
 from agents.admin import create_topics
 from agents.packed import CANDIDATES
 from agents.records import Item, encode_json
-from agents.runtime.fetching import ReadRecord
+from agents.runtime.reading import ReadRecord
 from agents.settings import Settings
 from agents.topics import Topics, build_topics
 from tests.agents.scorer_support import make_candidates

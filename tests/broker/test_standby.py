@@ -38,7 +38,7 @@ def test_the_partitions_of_a_lost_worker_are_taken_over_from_the_standby_stores(
     with cluster(standing, tmp_path) as workers:
 
         def start(instance: str, **variables: str) -> Supervised:
-            return workers.run(COMMAND, f"count-{instance}", PROFILESTREAM_INSTANCE=instance, **variables)
+            return workers.run(COMMAND, f"count-{instance}", restart=True, PROFILESTREAM_INSTANCE=instance, **variables)
 
         first = start("1")
         second = start("2", PROFILESTREAM_HTTP_PORT=str(port))

@@ -128,3 +128,12 @@ def test_many_items_make_the_arrays_grow() -> None:
         world.table.update(f"new{number}", ["a"], np.ones(1, np.float32), 1.0, 10.0, {})
     selected = world.one(("new2999",))
     assert world.scores(selected, "item_cf") == {"a": 1.0}
+
+
+def test_a_user_without_profile_gets_popular_items_and_the_newest_of_the_catalogue() -> None:
+    world = World(CandidateConfig(popular=1))
+    selected = world.one((), without_profile=True)
+    assert world.scores(selected, "fresh") == pytest.approx({"e": 1.0, "d": 0.5})
+    assert [world.items.ids[item] for item in selected.items] == ["f", "e", "d"]
+    world.catalogue.put("c", Entry((), (), True, 99.0))
+    assert world.scores(world.one((), without_profile=True), "fresh") == pytest.approx({"c": 1.0, "e": 0.5, "d": 1 / 3})

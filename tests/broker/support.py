@@ -92,7 +92,8 @@ class Supervised:
             return
         self.codes.append(code)
         assert self.restart, f"ended with {code}:\n{self.tail()}"
-        expected = self.restarted_codes | ({0} if self._asked else set())
+        # A signal that comes before the worker listens to it ends the process too.
+        expected = self.restarted_codes | ({0, -signal.SIGTERM} if self._asked else set())
         assert code in expected, f"ended with {code}:\n{self.tail()}"
         self.start()
 

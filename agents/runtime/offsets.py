@@ -146,8 +146,8 @@ class SourceOffsets:
         what = "are committed, but not in the rows" if ahead else "are in the rows, and would count twice"
         return (
             f"topic {tp.topic}, partition {tp.partition}: records {first} to {last - 1} {what}: "
-            + ("the changelog lost its end, or" if ahead else "")
-            + " somebody moved the offsets of the group.\n  "
+            + ("the changelog lost its end, or " if ahead else "")
+            + "somebody moved the offsets of the group.\n  "
             f"Stop the workers and put the offset back to {sealed.next_offset}: {self._reset(tp, sealed.next_offset)}"
             + (
                 "\n  To go on without these records: PROFILESTREAM_ACCEPT_LOST_RECORDS=true"

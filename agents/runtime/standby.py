@@ -6,12 +6,13 @@ partitions that it was given, the thread lets go of their stores, and the restor
 of any local store. Rows that do not add up to their seal are thrown away and copied anew.
 
 All partitions that the worker does not own are followed: with W workers, each holds the whole table, W copies in all.
-The thread works at most a quarter of the time while it is behind, and reads no more than it has room for.
+The thread works at most a quarter of the time, and holds no more than one chunk and a queue of 16 MB in memory.
 """
 
 import logging
 import threading
 import time
+from contextlib import suppress
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -50,6 +51,8 @@ class Standbys:
         self._behind: set[int] = set()
         self._wiped: set[int] = set()
         self._given_up: set[int] = set()
+        self._caught_up = False
+        self._began = 0.0
         self._stop = False
         self._thread: threading.Thread | None = None
 
@@ -78,8 +81,8 @@ class Standbys:
 
     @property
     def complete(self) -> bool:
-        """Whether every wanted partition was seen to its end."""
-        return not self._behind and set(self._followers) == self._wanted - self._given_up
+        """Whether every partition that is to be followed was seen to its end."""
+        return not self._wanted or self._caught_up
 
     def _run(self) -> None:
         while not self._stop:
@@ -117,7 +120,7 @@ class Standbys:
             with self._change:  # nobody may be told that a store is closed while it is opened
                 if self._changed(wanted):
                     return
-                self._behind = set(wanted)
+                self._behind, self._caught_up = set(wanted), False
                 for partition in sorted(wanted):
                     store = PartitionStore(self._table.path(partition))
                     self._followers[partition] = Follower(partition, store, topic_id, bounds[partition])
@@ -129,7 +132,8 @@ class Standbys:
         finally:
             with self._change:
                 for follower in self._followers.values():
-                    follower.store.close()
+                    with suppress(Exception):  # RocksDB says again what was wrong with a write
+                        follower.store.close()
                 self._followers.clear()
                 self._change.notify_all()
             consumer.close()
@@ -137,7 +141,7 @@ class Standbys:
     def _step(self, consumer: Consumer, wanted: frozenset[int]) -> bool:
         """Take one chunk. False: rows were thrown away, and are to be copied anew."""
         messages = consumer.consume(CHUNK, WAIT_S)
-        began = time.monotonic()
+        self._began = time.monotonic()
         chunks, passed = split(messages, self._table.changelog)
         for partition, chunk in chunks.items():
             self._metrics.add("standby_rows_total", self._followers[partition].apply(chunk))
@@ -145,13 +149,20 @@ class Standbys:
             self._followers[partition].passed(end)
             if partition in self._behind:
                 for _ in self._followers[partition].completing():
+                    self._rest()
                     if self._changed(wanted):
                         return True
                 self._behind.discard(partition)
+                self._caught_up = not self._behind
         self._look(consumer)
         sound = self._throw_away_broken()
-        self._pause((time.monotonic() - began) * (1 / SHARE - 1))
+        self._rest()
         return sound
+
+    def _rest(self) -> None:
+        """Leave the rest of the time to the worker."""
+        self._pause((time.monotonic() - self._began) * (1 / SHARE - 1))
+        self._began = time.monotonic()
 
     def _look(self, consumer: Consumer) -> None:
         """See how far behind the stores are; note those down as complete that are not."""

@@ -183,7 +183,7 @@ class Worker:
         epoch = self._positions.epoch
         self._standbys.release(partitions)
         self._starts = self._restorer.restore(partitions, lambda: self._positions.epoch == epoch)
-        if self._settings.standby:
+        if self._settings.standby and self._positions.epoch == epoch:
             self._standbys.follow(frozenset(range(self._spec.sources[0].partitions)) - partitions)
         return self._starts
 

@@ -28,10 +28,12 @@ class Worlds:
             self._world = self._stack.enter_context(living_world(self._nodes, f"{name}-", folder))
         return self._world
 
-    def end(self) -> None:
-        """End the world."""
+    def end(self) -> list[str]:
+        """End the world; returns where the local rows of its workers differ from the changelog."""
+        found = self._world.end() if self._world is not None else []
         self._world = None
         self._stack.close()
+        return found
 
 
 @pytest.fixture(scope="package")
@@ -44,7 +46,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 def worlds(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
     made = Worlds(nodes, tmp_path_factory.mktemp("worlds"))
     yield made
-    made.end()
+    assert made.end() == []
 
 
 @pytest.fixture

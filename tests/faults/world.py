@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -74,8 +74,8 @@ class _Running:
 class World:
     """Brokers, network, workers and traffic of one pipeline; what faults act upon."""
 
-    def __init__(self, nodes: Nodes, settings: Settings, folder: Path, workers: Cluster) -> None:
-        self.nodes, self.settings, self.folder, self.workers = nodes, settings, folder, workers
+    def __init__(self, nodes: Nodes, settings: Settings, folder: Path, workers: Cluster, undo: ExitStack) -> None:
+        self.nodes, self.settings, self.folder, self.workers, self._undo = nodes, settings, folder, workers, undo
         self.traffic = Traffic(settings)
         self.exact = False
         """Whether a test has compared everything and found no difference."""
@@ -83,7 +83,6 @@ class World:
         """Whether `play` has records left to send."""
         self.removed: list[Supervised] = []
         self._named: dict[tuple[str, str], Supervised] = {}
-        self._at_end: list[Callable[[], None]] = []
 
     def worker(self, kind: str, instance: str = "1") -> Supervised:
         """A worker that was started."""
@@ -112,14 +111,9 @@ class World:
         """The folder of a worker's local state."""
         return self.settings.data_dir / f"{self.settings.topic_prefix}{kind}-{instance}"
 
-    def at_end(self, undo: Callable[[], None]) -> None:
+    def at_end(self, undo: Callable[[], object]) -> None:
         """Call this when the world ends and all workers have ended."""
-        self._at_end.append(undo)
-
-    def close(self) -> None:
-        """Undo what faults did to the machine."""
-        while self._at_end:
-            self._at_end.pop()()
+        self._undo.callback(undo)
 
     def play(self, sent: Iterable[Sent], rate: float, plan: Sequence[tuple[float, Fault]]) -> None:
         """Send records at `rate` per second and let each fault strike at its second; until all is over."""
@@ -197,15 +191,12 @@ def living_world(nodes: Nodes, prefix: str, folder: Path) -> Iterator[World]:
     settings = world_settings(nodes, prefix, folder)
     create_topics(settings)
     send_catalogue(settings, catalogue())
-    with cluster(settings, folder, RESTARTED_CODES | {BROKER_AWAY}) as workers:
-        world = World(nodes, settings, folder, workers)
-        try:
-            for kind, instance in FIRST_WORKERS:
-                world.start(kind, instance)
-            workers.wait_until(
-                lambda: all("works" in worker.text() for worker in workers.workers), "the first workers", 120
-            )
-            yield world
-        finally:
-            nodes.mend()
-    world.close()
+    with ExitStack() as undo, cluster(settings, folder, RESTARTED_CODES | {BROKER_AWAY}) as workers:
+        undo.callback(nodes.mend)
+        world = World(nodes, settings, folder, workers, undo)
+        for kind, instance in FIRST_WORKERS:
+            world.start(kind, instance)
+        workers.wait_until(
+            lambda: all("works" in worker.text() for worker in workers.workers), "the first workers", 120
+        )
+        yield world

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -35,15 +36,24 @@ def _place(letter: Letter) -> str:
 
 
 def letters_table(letters: Sequence[Letter]) -> Table:
-    """Letters, a line each."""
-    table = Table()
-    for column in ("letter", "put aside (UTC)", "reason", "record", "key", "value", "detail", "settled"):
-        table.add_column(column, overflow="fold" if column in {"letter", "record"} else "ellipsis")
+    """Letters, a line each; the column of what became of them only where something did."""
+    settled = any(letter.settled for letter in letters)
+    table = Table(box=SIMPLE_HEAD)
+    for column in (
+        "letter",
+        "put aside (UTC)",
+        "reason",
+        "record",
+        "value",
+        "detail",
+        *(["settled"] if settled else []),
+    ):
+        table.add_column(column, overflow="fold")
     for letter in letters:
-        record = letter.record
-        cells = [letter.name, _when(record.timestamp), letter.reason, _place(letter), safe_text(record.key, 20)]
-        cells += [safe_text(record.value, PREVIEW), letter.headers.get("detail", ""), letter.settled]
-        table.add_row(*(Text(safe_text(cell.encode(), PREVIEW + 40)) for cell in cells))
+        cells = [letter.name, _when(letter.record.timestamp), letter.reason, _place(letter)]
+        cells += [safe_text(letter.record.value, PREVIEW), letter.headers.get("detail", "")]
+        cells += [letter.settled] if settled else []
+        table.add_row(*(Text(safe_text(cell.encode(), 2 * PREVIEW)) for cell in cells))
     return table
 
 

@@ -80,6 +80,7 @@ class Absorber:
         except (FencedError, BrokerError, SetupError):
             raise  # no fault of the batch: it must not come under suspicion
         except Exception as exc:
+            transaction.wait_for_offsets()
             self._crashes.failed(batch, traceback.format_exc())
             raise AgentError(self._failure(batch, exc)) from exc
         transaction.commit()

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -115,6 +115,11 @@ class Transaction:
         self._next_offsets = offsets
         send = self._producer.send_offsets_to_transaction
         self._offsets = executor.submit(send, positions, group_metadata, COMMIT_TIMEOUT_S)
+
+    def wait_for_offsets(self) -> None:
+        """Wait until the call of `send_offsets` is over, whatever came of it: afterwards the producer is free again."""
+        if self._offsets is not None:
+            wait([self._offsets])
 
     def seal_rows(self) -> None:
         """Send a seal for each partition that has new rows or new offsets; it is the last record there."""

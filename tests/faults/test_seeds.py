@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_plan() -> None:
 
 def test_every_sort_of_fault_is_in_some_plan() -> None:
     planned = {type(fault) for seed in range(100) for _, fault in plan(seed, 10.0, may_mount=True)}
-    assert len(planned) == 15
+    assert len(planned) == 16
 
 
 def test_results_are_kept_and_count_for_their_code_only(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NoReturn
 
-from agents.errors import ProfilestreamError, SetupError
+from aiokafka.errors import KafkaError as EngineKafkaError
+from confluent_kafka import KafkaException
+
+from agents.errors import BrokerError, ProfilestreamError, SetupError
 from agents.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -100,6 +103,9 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, ProfilestreamError):
         log.error("%s", error)
         return error.exit_code
+    if isinstance(error, (KafkaException, EngineKafkaError)):
+        log.error("the broker is away or refuses: %s", error)
+        return BrokerError.exit_code
     log.error("unexpected error\n%s", "".join(traceback.format_exception(error)))
     return 1
 

@@ -16,7 +16,7 @@ from models.profile import Profile, unpack_contact
 from tests.broker.ledger import Ledger
 from tests.broker.reference import co_weights, largest
 from tests.broker.rows import item_rows
-from tests.broker.support import Cluster, drained, newest, read_all
+from tests.broker.support import Cluster, behind, drained, newest, read_all
 
 Weights = Mapping[str, Mapping[str, float]]
 MOST_SHOWN = 5
@@ -35,7 +35,11 @@ def wait_until_settled(workers: Cluster, settings: Settings, timeout_s: float = 
     )
     # Twice: an event that is forwarded at the last moment is a new record of a topic that was looked at already.
     for worker, topic in stages * 2:
-        workers.wait_until(lambda w=worker, t=topic: drained(settings, w, t), f"the end of {topic.name}", timeout_s)  # type: ignore[misc]
+        try:
+            workers.wait_until(lambda w=worker, t=topic: drained(settings, w, t), f"the end of {topic.name}", timeout_s)  # type: ignore[misc]
+        except AssertionError as exc:
+            left = behind(settings, worker, topic)
+            raise AssertionError(f"partition: (absorbed, end) of {topic.name}: {left}\n{exc}") from exc
 
 
 def wait_for_neighbours(workers: Cluster, settings: Settings, ledger: Ledger, timeout_s: float = 120.0) -> None:

@@ -268,11 +268,16 @@ def admin_client_of(settings: Settings) -> AdminClient:
 
 def drained(settings: Settings, worker: str, topic: Topic) -> bool:
     """Whether a worker has absorbed every committed record of a topic."""
+    return not behind(settings, worker, topic)
+
+
+def behind(settings: Settings, worker: str, topic: Topic) -> dict[int, tuple[int, int]]:
+    """Partitions with records that a worker has not absorbed: (committed offset, end of the committed records)."""
     ends: dict[int, int] = {}
     for record in read_all(settings, topic.name):
         ends[record.partition] = record.offset + 1
     committed = absorbed(settings, worker, topic)
-    return all(committed[partition] >= end for partition, end in ends.items())
+    return {partition: (committed[partition], end) for partition, end in ends.items() if committed[partition] < end}
 
 
 def send(settings: Settings, topic: Topic, records: Sequence[tuple[bytes | None, bytes | None]]) -> None:

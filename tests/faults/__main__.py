@@ -5,6 +5,7 @@ import sys
 import time
 from itertools import count, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -38,10 +39,10 @@ def main(
     todo = (number for number in numbers if seed is not None or not kept.passed(number, code, traffic_s))
     folder = kept.path.parent
     failed = []
-    with running_nodes(folder / f"nodes-{code}") as nodes:
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="nodes-", dir=folder) as place, running_nodes(Path(place)) as nodes:
         for number in todo:
-            logs = folder / f"seed-{number}"
-            shutil.rmtree(logs, ignore_errors=True)
+            logs = folder / f"seed-{number}-{time.strftime('%Y%m%dT%H%M%S')}"
             logs.mkdir(parents=True)
             result = run_seed(number, nodes, logs, traffic_s)
             kept.add(result)
@@ -52,7 +53,6 @@ def main(
                 shutil.rmtree(logs)
             if minutes and time.monotonic() > end:
                 break
-    shutil.rmtree(folder / f"nodes-{code}", ignore_errors=True)
     print(f"results: {kept.path}")
     if failed:
         sys.exit(1)

@@ -5,6 +5,7 @@ A process of its own, since it must not wait for the tests, nor they for it.
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,4 +98,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which need the network to clean up
     asyncio.run(main())

@@ -26,7 +26,7 @@ class LagWatch:
     """
 
     def __init__(self, settings: Settings, health: Health, reading: Callable[[], Mapping[TP, int]]) -> None:
-        self._admin = admin_client(settings)
+        self._settings, self._admin = settings, admin_client(settings)
         self._health, self._reading = health, reading
         self._before: Mapping[TP, int] = {}
 
@@ -47,6 +47,8 @@ class LagWatch:
             self._health.note_lag(moved=False, behind=False)
             why = exc.args[0].str() if isinstance(exc, KafkaException) else repr(exc)
             log.warning("cannot read the ends of the source topics: %s", why)
+            # librdkafka asks by what it knew of a partition's leader, minutes after the brokers refuse that as old.
+            self._admin = admin_client(self._settings)
 
     def _compare(self) -> None:
         reading = dict(self._reading())

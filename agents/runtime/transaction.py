@@ -20,6 +20,8 @@ FORWARDED_HEADER = "forwarded"
 """Says of a record in which partition and at which offset it was found."""
 COMMIT_TIMEOUT_S = 8.0
 """A commit that takes longer has an unknown outcome; shorter than the ten seconds that SIGTERM leaves a worker."""
+OFFSETS_TIMEOUT_S = COMMIT_TIMEOUT_S + 1.0
+"""librdkafka's call does not always keep its own: it can wait for ever for a coordinator that is just being made."""
 _FAULTS_OF_THE_CALLER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
@@ -119,7 +121,7 @@ class Transaction:
     def wait_for_offsets(self) -> None:
         """Wait until the call of `send_offsets` is over, whatever came of it: afterwards the producer is free again."""
         if self._offsets is not None:
-            wait([self._offsets])
+            wait([self._offsets], OFFSETS_TIMEOUT_S)
 
     def seal_rows(self) -> None:
         """Send a seal for each partition that has new rows or new offsets; it is the last record there."""
@@ -151,10 +153,12 @@ class Transaction:
         assert self._offsets is not None
         began = time.perf_counter()
         try:
-            self._offsets.result()
+            self._offsets.result(OFFSETS_TIMEOUT_S)
             self._producer.commit_transaction(COMMIT_TIMEOUT_S)
         except KafkaException as exc:
             raise FencedError(f"the transaction was not committed: {exc.args[0].str()}") from exc
+        except TimeoutError as exc:
+            raise FencedError("the transaction was not committed: the broker did not take the offsets in time") from exc
         self._metrics.observe("commit_seconds", time.perf_counter() - began)
         for partition, seal in self._seals.items():
             assert self._table is not None

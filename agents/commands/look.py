@@ -105,8 +105,9 @@ def similar(
     from rich.table import Table
 
     from agents.admin import check_topics
+    from agents.checks import read_neighbours
     from agents.lookup import newest, titles
-    from agents.packed import NEIGHBOURS, unpack_floats, unpack_ints
+    from agents.packed import unpack_floats, unpack_ints
     from agents.records import read_item
     from agents.settings import read_settings
     from agents.topics import build_topics
@@ -118,7 +119,7 @@ def similar(
     if value is None:
         typer.echo("no neighbours are known for this item (yet: they follow its events within seconds)", err=True)
         raise typer.Exit(1)
-    row = NEIGHBOURS.read(value)
+    row = read_neighbours(value)
     weights, users = unpack_floats(row.weights).tolist()[:k], unpack_ints(row.g).tolist()[:k]
     names = titles(settings, topics.items, {item, *row.ids[:k]}, lambda entry: read_item(entry).title)
     rows = [

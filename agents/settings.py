@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import NoDecode
 
 from agents.errors import SettingsError
 from agents.records import EventType
+from agents.security import ENV_PREFIX, SecuritySettings, variable
 
-ENV_PREFIX = "PROFILESTREAM_"
+__all__ = ["ENV_PREFIX", "Settings", "read_settings"]
 
 Names = Annotated[tuple[str, ...], NoDecode]
 MOST_ROW_NEIGHBOURS = 25_000
 """An item row must fit a message: it takes at most 16 bytes a neighbour, and grows by a quarter before it is cut."""
 
 
-class Settings(BaseSettings):
+class Settings(SecuritySettings):
     """What may be tuned. Defaults run on one laptop; `deploy/` shows the values for a cluster."""
-
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
 
     # --- Kafka
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port…].")
@@ -144,7 +144,14 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as exc:
-        lines = [
-            f"{ENV_PREFIX}{str(error['loc'][0]).upper()}={error['input']!r}: {error['msg']}" for error in exc.errors()
-        ]
-        raise SettingsError("wrong setting\n  " + "\n  ".join(lines)) from exc
+        raise SettingsError("wrong setting\n  " + "\n  ".join(map(_line, exc.errors()))) from exc
+
+
+def _line(error: ErrorDetails) -> str:
+    """One fault: the variable, its value unless that is secret, and what it must be."""
+    if not error["loc"]:  # a fault of several settings, which its text names
+        return str(error.get("ctx", {}).get("error", error["msg"]))
+    name = str(error["loc"][0])
+    secret = "SecretStr" in str(Settings.model_fields[name].annotation)
+    value = "" if secret else f"={error['input']!r}"
+    return f"{variable(name)}{value}: {error['msg']}"

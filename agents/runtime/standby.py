@@ -142,7 +142,7 @@ class Standbys:
         """Take one chunk. False: rows were thrown away, and are to be copied anew."""
         messages = consumer.consume(CHUNK, WAIT_S)
         self._began = time.monotonic()
-        chunks, passed = split(messages, self._table.changelog)
+        chunks, passed = split(messages)
         for partition, chunk in chunks.items():
             self._metrics.add("standby_rows_total", self._followers[partition].apply(chunk))
         for partition, end in passed.items():

@@ -323,7 +323,10 @@ class Engine:
         for service in (app, app._consumer, app._fetcher, getattr(app._consumer, "_thread", None)):
             if service is not None and service.crashed:
                 return self._explained(service.crash_reason or RuntimeError(f"{service} ended"))
-        return None
+        # aiokafka tells of a refused group when it is asked for records, and Faust asks once there is an assignment.
+        coordinator = getattr(self._kafka_consumer(), "_coordinator", None)
+        refused = getattr(coordinator, "_pending_exception", None)
+        return self._explained(refused) if isinstance(refused, GroupAuthorizationFailedError) else None
 
     def _explained(self, error: BaseException) -> BaseException:
         """The error, or the one that names the right that was missing."""

@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
 
 from agents.access import KINDS, Grant
 from agents.local.cache import cache_folder
-from agents.local.java import find_java, kafka_jars
+from agents.local.java import KAFKA_VERSION, exclusive, find_java, kafka_jars
 from agents.local.kafka import LocalKafka
 from agents.local.secured import SecuredSide
 from agents.settings import Settings, read_settings
@@ -159,10 +159,21 @@ def secured_kafka(folder: Path) -> Iterator[Secured]:
         broker.stop()
 
 
+def tools_jar() -> Path:
+    """Kafka's jar with its command line tools, which the broker does not need; fetched once by Maven."""
+    jar = cache_folder() / f"kafka-tools-{KAFKA_VERSION}.jar"
+    with exclusive(cache_folder() / "kafka-jars.lock"):
+        if not jar.exists():
+            wanted = f"-Dartifact=org.apache.kafka:kafka-tools:{KAFKA_VERSION}"
+            command = ["mvn", "-q", "-B", "dependency:copy", wanted, f"-DoutputDirectory={cache_folder()}"]
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=200)
+    return jar
+
+
 def run_script(script: str, folder: Path) -> None:
     """Run a script of `kafka-acls.sh` commands, with Kafka's own tool under that name."""
-    tool = folder / "kafka-acls.sh"
-    tool.write_text(f'#!/bin/sh\nexec {find_java()} -cp "{kafka_jars(cache_folder())}/*" kafka.admin.AclCommand "$@"\n')
+    tool, jars = folder / "kafka-acls.sh", f"{tools_jar()}{os.pathsep}{kafka_jars(cache_folder())}/*"
+    tool.write_text(f'#!/bin/sh\nexec {find_java()} -cp "{jars}" org.apache.kafka.tools.AclCommand "$@"\n')
     tool.chmod(0o755)
     ended = subprocess.run(
         ["/bin/sh"],

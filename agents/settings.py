@@ -5,9 +5,9 @@ the variable (`SettingsError`, exit code 2).
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode
 
@@ -132,6 +132,12 @@ class Settings(SecuritySettings):
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")
+
+    @model_validator(mode="after")
+    def _embedded_is_plain(self) -> Self:
+        if self.embedded and self.security_protocol != "PLAINTEXT":
+            raise ValueError("PROFILESTREAM_EMBEDDED: the embedded broker speaks PLAINTEXT alone: unset one of both")
+        return self
 
     @field_validator("trigger_types", "segment_attributes", mode="before")
     @classmethod

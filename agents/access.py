@@ -44,16 +44,16 @@ def _worker(
     *,
     reads: Iterable[Topic],
     writes: Iterable[Topic],
-    asks: Iterable[str],
+    asks: Iterable[str] = (),
 ) -> Iterator[Grant]:
-    """A worker: its topics with their settings, its group, its transactions, and groups that it only asks for."""
+    """A worker: its topics with their settings, its group, its transactions, and groups that it only asks for (`asks`)."""
     read, write = list(reads), list(writes)
     for topic in dict.fromkeys([*read, *write]):
         used = [operation for operation, topics in ((READ, read), (WRITE, write)) if topic in topics]
         yield Grant("topic", topic.name, (*used, CONFIGS))
     group = app_id(settings, name)
     yield Grant("group", group, (READ,))
-    for other in asks:
+    for other in (view_group(settings), *(f"{group}-{use}" for use in asks)):
         yield Grant("group", other, (DESCRIBE,))
     yield Grant("transactional-id", f"{group}-", (WRITE,), prefixed=True)
 
@@ -72,7 +72,7 @@ def _profiles(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
             topics.outcomes,
             topics.dead_letters,
         ),
-        asks=(view_group(settings), f"{app_id(settings, 'profiles')}-restore"),
+        asks=("restore", "standby"),
     )
 
 
@@ -82,7 +82,7 @@ def _similarity(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
         "similarity",
         reads=(topics.cooccurrence, topics.neighbours, topics.item_rows_changelog),
         writes=(topics.item_rows_changelog, topics.neighbours, topics.dead_letters),
-        asks=(view_group(settings), f"{app_id(settings, 'similarity')}-restore"),
+        asks=("restore", "standby"),
     )
 
 
@@ -92,7 +92,6 @@ def _scorer(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
         "scorer",
         reads=(topics.candidates, topics.items),
         writes=(topics.recommendations, topics.outcomes, topics.dead_letters),
-        asks=(view_group(settings),),
     )
 
 

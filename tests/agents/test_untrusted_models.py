@@ -10,7 +10,6 @@ from agents.errors import SetupError
 from agents.scorer import load_encoder
 from agents.settings import read_settings
 
-
 pytest.importorskip("models.bert.encoder", reason="needs torch")  # here: its import changes the environment
 
 

@@ -41,8 +41,7 @@ def broker_settings(bootstrap: str, prefix: str, folder: Path, **more: object) -
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as variables for a worker process."""
     variables = {}
-    for name, field_value in settings.model_dump(exclude_none=True).items():
-        value = field_value.get_secret_value() if isinstance(field_value, SecretStr) else field_value
+    for name, value in settings.model_dump(exclude_none=True).items():
         text = ",".join(value) if isinstance(value, tuple) else str(value)
         variables[ENV_PREFIX + name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else text
     return variables

@@ -1,6 +1,7 @@
 """Settings of TLS and SASL: what does not fit together is named, and secrets are never shown."""
 
 import logging
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,6 +115,14 @@ def test_every_client_takes_the_options(side: SecuredSide, protocol: str) -> Non
     ]
     assert len(clients) == 4
     clients[-1].close()
+
+
+def test_the_engine_checks_what_the_other_clients_check(side: SecuredSide) -> None:
+    context = secured(side).tls_context()
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert len(context.get_ca_certs()) == 1
+    careless = read_settings(security_protocol="SSL", ssl_ca=side.ca, ssl_check_hostname=False).tls_context()
+    assert (careless.check_hostname, careless.verify_mode) == (False, ssl.CERT_REQUIRED)
 
 
 def test_a_client_that_cannot_be_made_shows_no_secret(side: SecuredSide) -> None:

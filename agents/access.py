@@ -46,7 +46,7 @@ def _worker(
     writes: Iterable[Topic],
     asks: Iterable[str] = (),
 ) -> Iterator[Grant]:
-    """A worker: its topics with their settings, its group, its transactions, and groups that it only asks for (`asks`)."""
+    """A worker: its topics with their settings, its group, its transactions; groups that it only asks for (`asks`)."""
     read, write = list(reads), list(writes)
     for topic in dict.fromkeys([*read, *write]):
         used = [operation for operation, topics in ((READ, read), (WRITE, write)) if topic in topics]

@@ -28,6 +28,8 @@ AT_ONCE = 500
 BYTES_AT_ONCE = 8_000_000
 """Letters settled in one transaction: so many, or so many bytes."""
 TIMEOUT_S = 25.0
+MOST_DIGITS = 18
+"""Of a number in a header; Kafka's own fit 64 bits, and Python refuses to read very long ones."""
 
 How = Literal["retried", "dropped"]
 
@@ -61,7 +63,7 @@ class Letter:
     def number(self, name: str) -> int:
         """A header that holds a number, −1 if it does not."""
         text = self.headers.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() else -1
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else -1
 
 
 @dataclass(frozen=True)

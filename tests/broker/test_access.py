@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from agents.access import KINDS, WORKERS, Grant, acl_script, grants_of
 from agents.admin import check_topics, create_topics
@@ -14,15 +14,26 @@ from agents.errors import AccessError
 from agents.partition import partition_of
 from agents.records import Event, Item, Request, User, encode_json
 from agents.runtime.clients import committed_consumer, plain_producer
+from agents.runtime.following import changelog_consumer, log_bounds, split
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 from tests.broker.secured import PREFIX, Secured, run_script
 from tests.broker.support import Cluster, cluster, environment, send, wait_until
+from tests.broker.test_commands import run
 from tests.broker.test_startup import run_worker
 
 pytestmark = pytest.mark.broker
 
 USERS, ITEMS = 20, 8
+COMMANDS = (
+    ["topics", "check"],
+    ["request", "u3"],
+    ["profile", "u3"],
+    ["similar", "i3"],
+    ["dead-letters", "retry", "--reason", "bad_field"],
+    ["export", "u3"],
+    ["forget", "u3"],
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +103,12 @@ def test_every_client_works_with_its_rights_alone(secured: Secured, prefix: str,
             workers.wait_until(lambda: seen.update(lists(reader)) or b"asker" in seen, "the list that was asked for")
         finally:
             reader.close()
+        send_as(client("events-writer"), topics.events, "u3", {"user_id": "u3", "event_type": "stare"})
+        show = ("dead-letters", "show", "--reason", "bad_field")
+        workers.wait_until(lambda: run(client("operator"), *show).returncode == 0, "the dead letter")
+        for command in COMMANDS:
+            ended = run(client("operator"), *command)
+            assert ended.returncode == 0, f"{command}: {ended.stderr}"
         # With another disk each restores from its changelog, and goes on.
         for worker in workers.workers:
             worker.stop()
@@ -177,7 +194,30 @@ def test_every_right_on_topics_that_is_missing_is_named(
             assert named in str(caught.value)
 
 
-OTHERS = [(kind, text) for kind in WORKERS for text, grant in single_rights(kind) if grant.resource != "topic"]
+OTHERS = [
+    (kind, text)
+    for kind in WORKERS
+    for text, grant in single_rights(kind)
+    if grant.resource != "topic" and not grant.name.endswith("-standby")  # a worker can do without standby stores
+]
+
+
+def test_a_standby_store_can_follow(secured: Secured, prefix: str, tmp_path: Path) -> None:
+    settings = of(secured, prefix, tmp_path, "profiles")
+    changelog = build_topics(settings).profiles_changelog.name
+    assert log_bounds(settings, f"{prefix}profiles-standby", changelog, [0])[0][0] == 0
+    consumer = changelog_consumer(settings, f"{prefix}profiles-standby", 1_024)
+    consumer.assign([TopicPartition(changelog, 0, 0)])
+    ended: list[int] = []
+
+    def at_the_end() -> bool:
+        ended.extend(split(consumer.consume(1_000, 0.2))[1])
+        return bool(ended)
+
+    try:
+        wait_until(at_the_end, "the end of the changelog")
+    finally:
+        consumer.close()
 
 
 @pytest.mark.slow

@@ -1,27 +1,24 @@
 """The decoders, each with valid records to start from and what must hold of an accepted one."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
-from faust.types import TP
 
 from agents.checks import read_co_counts, read_neighbours, read_row_body
-from agents.errors import RecordError
-from agents.intake import Intake
 from agents.packed import (
     CANDIDATES,
     CO_COUNTS,
+    ERASURE,
     NEIGHBOURS,
     PROFILE,
     ROW_BODY,
     ROW_HEAD,
     Candidates,
     CoCounts,
+    Erasure,
     Neighbours,
     PackedCodec,
     RowBody,
@@ -45,31 +42,11 @@ from agents.records import (
     read_request,
     read_user,
 )
-from agents.runtime.batch import Batch
-from agents.runtime.dead_letters import dead_letter
-from agents.runtime.metrics import Metrics
-from agents.runtime.transaction import Transaction
+from agents.runtime.seal import Absorbed, Seal, Tally, unpack_seal
 from agents.scoring.lists import check_candidates
-from agents.settings import Settings
-from agents.topics import build_topics
-from agents.user_work import group_by_user
 from models.profile import EarlyAction, ListInFlight, Profile
-from tests.agents.runtime.test_positions import Rec
 from tests.fuzz import limits
-
-SETTINGS = Settings()
-TOPICS = build_topics(SETTINGS)
-MOST_BROKER_BYTES = 1_048_000
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """`take` returns whether it accepted the input; what else it raises is a finding."""
-
-    name: str
-    seeds: Sequence[bytes]
-    packed: bool
-    take: Callable[[bytes], bool]
+from tests.fuzz.taking import Decoder, decoded, key_of, shown, taken_in
 
 
 def ints(*values: int) -> bytes:
@@ -78,72 +55,6 @@ def ints(*values: int) -> bytes:
 
 def floats(*values: float) -> bytes:
     return pack_floats(np.array(values))
-
-
-class _Producer:
-    """Stands for the producer of a transaction: keeps what was sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = []
-
-    def begin_transaction(self) -> None:
-        """Nothing to do."""
-
-    def produce(self, topic: str, value: bytes | None, key: bytes | None, _: int, **options: Any) -> None:
-        assert topic == TOPICS.dead_letters.name
-        self.sent.append((key, value, options["headers"]))
-
-
-_INTAKE = Intake(SETTINGS)
-_METRICS = Metrics()
-_ONE_PARTITION = build_topics(SETTINGS.model_copy(update={"user_partitions": 1}))
-"""No record is misplaced."""
-
-
-def _key(value: bytes, field: str = "user_id") -> bytes:
-    """The key that an application would give: the id, if there is one to be seen."""
-    try:
-        return str(json.loads(value)[field]).encode()
-    except (ValueError, KeyError, TypeError, UnicodeError, RecursionError):
-        return b"u"
-
-
-def taken_in(topic: str, read: Callable[[bytes], Any], check: Callable[[Any], None], value: bytes) -> bool:
-    """A record of an application on its whole way in: accepted, or one dead letter that a broker takes."""
-    producer: Any = _Producer()
-    transaction = Transaction(producer, None, (TOPICS.dead_letters.name, 4), _METRICS, limits.NOW_MS)
-    record = Rec(topic, 0, 7, limits.NOW_MS, _key(value), value)
-    work = group_by_user(Batch({TP(topic, 0): [record]}), _ONE_PARTITION, _INTAKE, transaction)
-    found = [entry for users in work.values() for user in users.values() for entry in _entries(user)]
-    if producer.sent:
-        assert not found, "refused and accepted"
-        ((key, letter, headers),) = producer.sent
-        size = len(key or b"") + len(letter or b"") + sum(len(name) + len(text) for name, text in headers)
-        assert size <= MOST_BROKER_BYTES
-        return False
-    (accepted,) = found
-    check(accepted)
-    assert read(encode_json(accepted)) == accepted
-    return True
-
-
-def _entries(user: Any) -> list[Any]:
-    """The records of one user's work."""
-    return [entry[1] for kind in (user.users, user.recommendations, user.events, user.requests) for entry in kind]
-
-
-def decoded(
-    read: Callable[[bytes], Any], write: Callable[[Any], bytes], check: Callable[[Any], None], value: bytes
-) -> bool:
-    """A record that is read, or refused with a reason that fits a dead letter."""
-    try:
-        record = read(value)
-    except RecordError as exc:
-        dead_letter(Rec("candidates", 0, 7, limits.NOW_MS, b"u", value), exc, limits.NOW_MS)
-        return False
-    check(record)
-    assert read(write(record)) == record
-    return True
 
 
 def _read_candidates(value: bytes) -> Candidates:
@@ -213,7 +124,7 @@ DECODERS = (
         "items",
         [encode_json(item) for item in _ITEMS],
         False,
-        partial(decoded, lambda value: read_catalogue(_key(value, "item_id"), value), encode_json, limits.item),
+        partial(decoded, lambda value: read_catalogue(key_of(value, "item_id"), value), encode_json, limits.item),
     ),
     _packed(
         "Profile",
@@ -233,6 +144,28 @@ DECODERS = (
             [ListInFlight("one", ["a"], [{"popular": 1.0}], 1, 2, [0])],
             [EarlyAction("two", "a", "click", 3)],
         ),
+    ),
+    _packed("Erasure", ERASURE, ERASURE.read, lambda _: None, Erasure(1_700_000_000_000), Erasure(0)),
+    Decoder(
+        "Seal",
+        [
+            Seal(Tally(2, 70_000), {"events": Absorbed(7, "id"), "users": Absorbed(0, "")}).pack(),
+            Seal(Tally(0, 0)).pack(),
+        ],
+        False,
+        partial(decoded, unpack_seal, Seal.pack, lambda _: None),
+    ),
+    Decoder(
+        "dead letters",
+        [
+            b"\x01" + msgspec.msgpack.encode(headers)
+            for headers in (
+                [("topic", b"events"), ("partition", b"0"), ("offset", b"7"), ("original.a", b"b")],
+                [("traceback", b"a\nb"), ("detail", b"x"), ("timestamp_ms", b"1700000000000"), ("length", b"9")],
+            )
+        ],
+        True,
+        shown,
     ),
     _packed(
         "CoCounts",

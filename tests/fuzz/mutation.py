@@ -96,7 +96,7 @@ def _odd(chance: random.Random) -> Any:
     if kind == 2:
         return chance.choice(_TEXTS)
     if kind == 3:
-        return chance.randbytes(chance.randrange(12))
+        return chance.choice((chance.randbytes(chance.randrange(12)), b"9" * 5_000, b"-1", b"\x1b[2J"))
     if kind == 4:
         return chance.choice((None, True, False, [], {}, [[]], {"a": {}}))
     if kind == 5 and chance.random() < 0.02:

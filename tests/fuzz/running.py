@@ -3,8 +3,8 @@
 import random
 from dataclasses import dataclass, field
 
-from tests.fuzz.decoders import Decoder
 from tests.fuzz.mutation import inputs
+from tests.fuzz.taking import Decoder
 
 FINDINGS_KEPT = 5
 

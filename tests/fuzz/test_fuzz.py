@@ -6,8 +6,9 @@ import pytest
 
 from agents.records import read_event
 from tests.fuzz import limits
-from tests.fuzz.decoders import DECODERS, Decoder
+from tests.fuzz.decoders import DECODERS
 from tests.fuzz.running import run
+from tests.fuzz.taking import Decoder
 
 INPUTS = int(os.environ.get("PROFILESTREAM_FUZZ_INPUTS", "20000"))
 

@@ -45,11 +45,6 @@ def no_answer(settings: Settings, error: KafkaException) -> ProfilestreamError:
             "Check PROFILESTREAM_SASL_USERNAME, PROFILESTREAM_SASL_PASSWORD (or PROFILESTREAM_SASL_PASSWORD_FILE) and "
             "PROFILESTREAM_SASL_MECHANISM."
         )
-    if "PLAINTEXT broker listener" in reason.str():
-        return AccessError(
-            f"{where} does not speak TLS: {reason.str()}\n  "
-            "Check the port in PROFILESTREAM_BOOTSTRAP_SERVERS, and PROFILESTREAM_SECURITY_PROTOCOL."
-        )
     if "certificate verify failed" in reason.str() or "hostname" in reason.str().lower():
         return AccessError(
             f"the certificate of {where} is not trusted: {reason.str()}\n  "
@@ -58,8 +53,8 @@ def no_answer(settings: Settings, error: KafkaException) -> ProfilestreamError:
     if "SSL" in reason.str():
         return AccessError(
             f"{where} refuses the TLS connection: {reason.str()}\n  "
-            "Does it want a client certificate, and trust this one (PROFILESTREAM_SSL_CERTIFICATE, "
-            "PROFILESTREAM_SSL_KEY)?"
+            "Does this port speak TLS (PROFILESTREAM_BOOTSTRAP_SERVERS, PROFILESTREAM_SECURITY_PROTOCOL)? Does it want a "
+            "client certificate, and trust this one (PROFILESTREAM_SSL_CERTIFICATE, PROFILESTREAM_SSL_KEY)?"
         )
     return BrokerError(
         f"no answer from {where}: {reason.str()}\n  "

@@ -15,7 +15,7 @@ from agents.partition import partition_of
 from agents.records import Event, Item, Request, User, encode_json
 from agents.runtime.clients import committed_consumer, plain_producer
 from agents.runtime.following import changelog_consumer, log_bounds, split
-from agents.settings import Settings
+from agents.settings import Settings, read_settings
 from agents.topics import Topic, build_topics
 from tests.broker.secured import PREFIX, Secured, run_script
 from tests.broker.support import Cluster, cluster, environment, send, wait_until
@@ -166,7 +166,7 @@ def test_a_strangers_commands_say_what_is_missing(secured: Secured, prefix: str,
 def single_rights(kind: str) -> list[tuple[str, Grant]]:
     """(`Operation on resource name`, grant of it alone) of everything a worker may do, names without a prefix."""
     found = []
-    for grant in grants_of(Settings(), kind):
+    for grant in grants_of(read_settings(), kind):
         for operation in grant.operations:
             one = Grant(grant.resource, grant.name, (operation,), grant.prefixed)
             found.append((f"{operation} on {grant.resource} {grant.name}", one))

@@ -153,7 +153,8 @@ def test_tls_to_a_plain_port(secured: Secured, unique: str, tmp_path: Path) -> N
     settings = secured.settings(unique, tmp_path, bootstrap_servers=secured.broker.bootstrap)
     ended = run(settings, "topics", "check")
     assert ended.returncode == 2, ended.stderr
-    assert "does not speak TLS" in ended.stderr
+    assert "refuses the TLS connection" in ended.stderr
+    assert "PROFILESTREAM_SECURITY_PROTOCOL" in ended.stderr
 
 
 @pytest.mark.parametrize("command", [["topics", "check"], ["profile", "u"], ["request", "u"]], ids=" ".join)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from faust.types import TP
@@ -18,13 +18,13 @@ from agents.runtime.dead_letters import dead_letter
 from agents.runtime.metrics import Metrics
 from agents.runtime.reading import ReadRecord
 from agents.runtime.transaction import Transaction
-from agents.settings import Settings
+from agents.settings import read_settings
 from agents.topics import build_topics
 from agents.user_work import group_by_user
 from tests.agents.runtime.test_positions import Rec
 from tests.fuzz import limits
 
-SETTINGS = Settings()
+SETTINGS = read_settings()
 TOPICS = build_topics(SETTINGS)
 MOST_BROKER_BYTES = 1_048_000
 
@@ -117,7 +117,7 @@ def shown(value: bytes) -> bool:
         headers = _headers(memoryview(value)[1:])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    letter = _letter(ReadRecord(TOPICS.dead_letters.name, 0, 7, limits.NOW_MS, value, value, headers), "")
+    letter = _letter(ReadRecord(TOPICS.dead_letters.name, 0, 7, limits.NOW_MS, value, value, cast("Any", headers)), "")
     if letter is None:
         return False
     json.dumps(letter_json(letter)).encode("ascii")

@@ -13,7 +13,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 PYTHON_ALL = python=$$(scripts/environment all) && exec $$python
 PACKAGES := agents models tests benchmarks
 
-.PHONY: help setup check test test-only faults demo kafka kafka-stop up bench lock clean
+.PHONY: help setup check test test-only faults fuzz demo kafka kafka-stop up bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ test-only: ## the tests alone (ARGS='-m "not broker"' needs no Java)
 
 faults: ## mixtures of kills, lost disks, broker and network faults, checked to the last record (ARGS='--seeds 50')
 	@$(PYTHON_ALL) -m tests.faults $(ARGS)
+
+fuzz: ## every decoder against a million bad records each (ARGS='--decoder Profile --seed 7')
+	@$(PYTHON_ALL) -m tests.fuzz $(ARGS)
 
 demo: ## watch purchases stream in and recommendations stream out (BERT=no: the light try)
 	@python=$$(scripts/environment $(KIND)) && exec $$python -m agents.cli demo $(if $(filter base,$(KIND)),--no-bert) $(ARGS)

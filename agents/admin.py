@@ -1,12 +1,14 @@
 """Topics on the broker: make them, and check that they are as the settings want them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from agents.errors import BrokerError, SetupError
+from agents.access import DESCRIBE, WORKERS, grants_of
+from agents.errors import SetupError
 from agents.runtime.clients import admin_client
+from agents.runtime.refusal import lacks_right, missing_rights, no_answer, no_right
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 
@@ -16,14 +18,11 @@ SAFE_REPLICAS = 3
 
 
 def _known_partitions(settings: Settings, admin: AdminClient) -> dict[str, int]:
-    """Topic → partitions, of all topics on the broker. Raises `BrokerError`."""
+    """Topic → partitions, of all topics that this client may see. Raises `BrokerError`, `AccessError`."""
     try:
         found = admin.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as exc:
-        raise BrokerError(
-            f"no answer from Kafka at {settings.bootstrap_servers}: {exc.args[0].str()}\n  "
-            "Start it (profilestream kafka start), or set PROFILESTREAM_BOOTSTRAP_SERVERS."
-        ) from exc
+        raise no_answer(settings, exc) from exc
     return {name: len(topic.partitions) for name, topic in found.items()}
 
 
@@ -52,6 +51,8 @@ def create_topics(settings: Settings) -> list[str]:
             hint = ""
             if exc.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR:
                 hint = "\n  Set PROFILESTREAM_REPLICATION_FACTOR to at most the number of brokers."
+            if lacks_right(exc.args[0]):
+                raise no_right(settings, f"Create on topic {name}") from exc
             raise SetupError(f"the broker refused topic {name}: {exc.args[0].str()}{hint}") from exc
     return made
 
@@ -63,11 +64,12 @@ def _config(settings: Settings, topic: Topic) -> dict[str, str]:
     return config
 
 
-def check_topics(settings: Settings, names: Sequence[str] | None = None) -> None:
+def check_topics(settings: Settings, names: Sequence[str] | None = None, worker: str = "") -> None:
     """Check that topics exist with the partitions and the clean-up that the settings want.
 
-    Raises `SetupError` naming every fault and its remedy, `BrokerError` if the broker is away. The embedded broker
-    makes topics when they are first asked for, and has its own number of partitions.
+    Raises `SetupError` naming every fault and its remedy, `AccessError` naming every right on topics that is missing to
+    this client (to see them, or what this kind of worker needs), `BrokerError` if the broker is away. The embedded
+    broker makes topics when they are first asked for, and has its own number of partitions.
     """
     admin = admin_client(settings)
     topics = [topic for topic in build_topics(settings).all() if names is None or topic.name in names]
@@ -75,11 +77,23 @@ def check_topics(settings: Settings, names: Sequence[str] | None = None) -> None
         for topic in topics:
             admin.list_topics(topic.name, timeout=TIMEOUT_S)
     known = _known_partitions(settings, admin)
+    needed = {} if settings.embedded else _needed_rights(settings, topics, known, worker)
+    if needed and (missing := missing_rights(admin, needed)):
+        raise no_right(settings, ", ".join(missing))
     faults = [fault for topic in topics if (fault := _fault(settings, topic, known.get(topic.name)))]
     if not faults and not settings.embedded:
         faults = _cleanup_faults(admin, topics)
     if faults:
         raise SetupError("the topics are not as they should be\n  " + "\n  ".join(faults))
+
+
+def _needed_rights(
+    settings: Settings, topics: Sequence[Topic], known: Container[str], worker: str
+) -> dict[str, Sequence[str]]:
+    """Topic → operations to ask the broker about: all of a worker that logs in; else to see what seems not to exist."""
+    if settings.security_protocol != "PLAINTEXT" and worker in WORKERS:
+        return {one.name: one.operations for one in grants_of(settings, worker) if one.resource == "topic"}
+    return {topic.name: (DESCRIBE,) for topic in topics if topic.name not in known}
 
 
 def _fault(settings: Settings, topic: Topic, partitions: int | None) -> str | None:

@@ -19,14 +19,17 @@ from agents.lookup import ends_of, read_whole
 from agents.runtime.clients import transactional_producer
 from agents.runtime.dead_letters import ORIGINAL
 from agents.runtime.reading import ReadRecord
+from agents.runtime.refusal import refused
 from agents.settings import Settings
-from agents.topics import build_topics
+from agents.topics import app_id, build_topics
 
 SETTLED, HOW, SETTLED_AT = "settled", "how", "settled_at_ms"
 AT_ONCE = 500
 BYTES_AT_ONCE = 8_000_000
 """Letters settled in one transaction: so many, or so many bytes."""
 TIMEOUT_S = 25.0
+MOST_DIGITS = 18
+"""Of a number in a header; Kafka's own fit 64 bits, and Python refuses to read very long ones."""
 
 How = Literal["retried", "dropped"]
 
@@ -60,7 +63,7 @@ class Letter:
     def number(self, name: str) -> int:
         """A header that holds a number, −1 if it does not."""
         text = self.headers.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() else -1
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else -1
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,13 @@ def settle(settings: Settings, choice: Choice, how: How, on_done: Callable[[int]
     Raises `FencedError` if another command began meanwhile, `BrokerError` if the broker is away; what was committed
     stays, and the command may be given again.
     """
-    producer = transactional_producer(settings, f"{settings.topic_prefix}dead-letters")
+    name = app_id(settings, "dead-letters")
+    producer = transactional_producer(settings, name)
     try:
         producer.init_transactions(TIMEOUT_S)
     except KafkaException as exc:
-        raise BrokerError(f"cannot begin transactions at {settings.bootstrap_servers}: {exc.args[0].str()}") from exc
+        what = f"cannot begin transactions at {settings.bootstrap_servers}"
+        raise refused(settings, what, f"Write on transactional-id {name}", exc) from exc
     settled, missing = Settled(), set(choice.names)
     # The ends of this moment: a record that is retried and bad again is a new letter, not one of these.
     for batch in _batches(_open(settings, choice, how, settled, missing)):

@@ -3,6 +3,7 @@
 ProfilestreamError        says what is wrong and how to mend it; the command line prints it and exits
 ├── SettingsError         a wrong or missing setting                           exit code 2
 ├── SetupError            topics, model or data folder are not as needed       exit code 2
+├── AccessError           a password, certificate or right is wrong or missing exit code 2
 ├── BrokerError           the broker is away or refuses                        exit code 4
 ├── FencedError           another worker took over; the supervisor restarts    exit code 3
 ├── AgentError            an agent failed on a batch; the supervisor restarts  exit code 3
@@ -24,6 +25,12 @@ class SettingsError(ProfilestreamError):
 
 class SetupError(ProfilestreamError):
     """Something that must be there before the start is not: topics, partitions, model, data folder."""
+
+    exit_code = 2
+
+
+class AccessError(ProfilestreamError):
+    """A password, a certificate or a right is missing or wrong: to try again as before would not help."""
 
     exit_code = 2
 

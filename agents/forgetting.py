@@ -14,6 +14,7 @@ from agents.packed import ERASURE
 from agents.partition import partition_of
 from agents.records import check_id
 from agents.runtime.clients import admin_client, committed_consumer, plain_producer
+from agents.runtime.refusal import no_answer
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 
@@ -43,7 +44,7 @@ def forget(settings: Settings, user: str, timeout_s: float) -> int:
         sent_ms = _send_null(settings, topics.users, key)
         return _erased(consumer, erasure_key(key), sent_ms, time.monotonic() + timeout_s, timeout_s)
     except KafkaException as exc:
-        raise BrokerError(f"no answer from Kafka at {settings.bootstrap_servers}: {exc.args[0].str()}") from exc
+        raise no_answer(settings, exc) from exc
     finally:
         consumer.close()
 

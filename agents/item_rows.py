@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.checks import read_row_body
 from agents.packed import ROW_BODY, ROW_HEAD, CoCounts, RowBody, RowHead, pack_ints, unpack_ints
 from models.cooccurrence import Ints, pack_counts, unpack_counts
 from models.interning import Interner
@@ -147,9 +148,9 @@ class PartitionRows:
                 cols.append(nothing)
                 packed.append(nothing)
                 continue
-            body = ROW_BODY.read(value)
-            cols.append(np.cumsum(unpack_ints(body.cols), dtype=np.int64))
-            packed.append(pack_counts(unpack_ints(body.g), unpack_ints(body.c)))
+            steps, g, c = read_row_body(value)
+            cols.append(np.cumsum(steps, dtype=np.int64))
+            packed.append(pack_counts(g, c))
         return row_matrix(cols, packed, len(self.items))
 
     def write_bodies(self, numbers: Ints, rows: CsrRows, write: Write) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from agents.errors import BrokerError
+from agents.errors import BrokerError, ProfilestreamError
 from agents.partition import partition_of
 from agents.runtime.clients import committed_consumer
 from agents.runtime.reading import ReadRecord, read_record
+from agents.runtime.refusal import lacks_right, no_answer, no_right
 from agents.settings import Settings
-from agents.topics import Topic
+from agents.topics import Topic, app_id
 
 TIMEOUT_S = 8.0
 READ_AT_ONCE = 10_000
@@ -28,14 +29,14 @@ def scan(settings: Settings, topic: Topic, partition: int) -> Iterator[tuple[byt
     try:
         consumer.get_watermark_offsets(TopicPartition(topic.name, partition), TIMEOUT_S)
         consumer.assign([TopicPartition(topic.name, partition, 0)])
-        yield from _until_the_end(consumer, topic)
+        yield from _until_the_end(consumer)
     except KafkaException as exc:
         raise _unreadable(settings, topic, exc) from exc
     finally:
         consumer.close()
 
 
-def _until_the_end(consumer: Consumer, topic: Topic) -> Iterator[tuple[bytes, bytes | None]]:
+def _until_the_end(consumer: Consumer) -> Iterator[tuple[bytes, bytes | None]]:
     while True:
         messages = consumer.consume(READ_AT_ONCE, WAIT_S)
         for message in messages:
@@ -45,7 +46,7 @@ def _until_the_end(consumer: Consumer, topic: Topic) -> Iterator[tuple[bytes, by
             elif error.code() == KafkaError._PARTITION_EOF:
                 return
             else:
-                raise BrokerError(f"topic {topic.name}: {error}")
+                raise KafkaException(error)
 
 
 def read_whole(settings: Settings, topic: Topic, partition: int, end: int | None = None) -> Iterator[ReadRecord]:
@@ -81,7 +82,11 @@ def ends_of(settings: Settings, topic: Topic, partitions: Sequence[int]) -> list
         consumer.close()
 
 
-def _unreadable(settings: Settings, topic: Topic, error: KafkaException) -> BrokerError:
+def _unreadable(settings: Settings, topic: Topic, error: KafkaException) -> ProfilestreamError:
+    if error.args[0].code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT}:
+        return no_answer(settings, error)
+    if lacks_right(error.args[0]):
+        return no_right(settings, f"Read on topic {topic.name}, Describe on group {app_id(settings, 'lookup')}")
     return BrokerError(
         f"cannot read topic {topic.name} at {settings.bootstrap_servers}: {error.args[0].str()}\n  "
         "Is Kafka running, and were the topics made (profilestream topics create)?"
@@ -101,7 +106,7 @@ def _up_to(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[Read
             if error is None and offset < end:
                 yield read_record(message)
             elif error is not None and error.code() != KafkaError._PARTITION_EOF:
-                raise BrokerError(f"topic {place.topic}: {error}")
+                raise KafkaException(error)
             if offset >= end - 1 if error is None else offset >= end:
                 return
 

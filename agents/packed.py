@@ -13,7 +13,7 @@ all its values: the first byte says which. Readers accept the versions in `READA
 | Candidates    | topic `candidates`        | extract of a profile and candidates with a score per source |
 """
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from agents.errors import RecordError
 from agents.records import Filters
-from models.profile import Profile
+from models.profile import Finite, Profile
 
 VERSION = 1
 READABLE = frozenset({1})
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 _WIDTHS: dict[int, np.dtype[np.signedinteger]] = {width: np.dtype(f"<i{width}") for width in (1, 2, 4, 8)}
 
@@ -87,19 +89,19 @@ class CoCounts(msgspec.Struct, array_like=True, gc=False):
 class RowHead(msgspec.Struct, array_like=True, gc=False):
     """The small, often written part of an item row."""
 
-    users: int = 0
+    users: Int64 = 0
     """G_ii"""
-    c_sum: int = 0
+    c_sum: Int64 = 0
     """R_i = Σ_j C_ij, fixed point"""
-    events: int = 0
-    popularity: float = 0.0
+    events: Int64 = 0
+    popularity: Finite = 0.0
     """Faded count of events, as of `clock`."""
-    clock: float = 0.0
-    segments: dict[str, tuple[float, float]] = {}
+    clock: Finite = 0.0
+    segments: dict[str, tuple[Finite, Finite]] = {}
     """Segment → (faded count, its clock)."""
     dirty: bool = False
     """Changed since its neighbours were last published."""
-    published: int = 0
+    published: Int64 = 0
     """Hash of the neighbours that were last published; 0: none."""
 
 
@@ -181,7 +183,7 @@ class PackedCodec(Generic[P]):
             raise RecordError("bad_version", f"{self._name} version {value[:1].hex() or 'none'} is not readable here")
         try:
             return self._decode(memoryview(value)[1:])
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise RecordError("bad_packed", f"{self._name}: {exc}") from exc
 
 

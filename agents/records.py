@@ -201,7 +201,7 @@ class JsonReader(Generic[R]):
             return self._decode(value)
         except msgspec.ValidationError as exc:
             raise RecordError("bad_field", str(exc)) from exc
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise RecordError("bad_json", str(exc)) from exc
 
 
@@ -214,8 +214,9 @@ read_outcome = JsonReader(Outcome)
 
 
 def read_catalogue(key: bytes, value: bytes) -> Item:
-    """A record of `items`. Raises `RecordError` as a reader does, and `wrong_key` if its key is not its item_id."""
+    """A record of `items`. Raises `RecordError`, also `bad_id`, and `wrong_key` if its key is not its id."""
     item = read_item(value)
     if item.item_id.encode() != key:
         raise RecordError("wrong_key", "the record's key differs from item_id: send the item_id as the key")
+    check_id(item.item_id, "item_id")
     return item

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException, Message, Producer
 from agents.errors import BrokerError, SetupError
 from agents.partition import partitions_of
 from agents.runtime.clients import plain_producer
+from agents.runtime.refusal import no_answer
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 
@@ -128,10 +129,7 @@ class Sender:
         try:
             self._producer.list_topics(topic.name, ANSWER_TIMEOUT_S)
         except KafkaException as exc:
-            raise BrokerError(
-                f"no answer from Kafka at {settings.bootstrap_servers}: {exc.args[0].str()}\n  "
-                "Start it (profilestream kafka start), or set PROFILESTREAM_BOOTSTRAP_SERVERS."
-            ) from exc
+            raise no_answer(settings, exc) from exc
 
     def send(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Send rows that belong together; returns before they are delivered."""

@@ -9,7 +9,7 @@ from typing import NoReturn
 from confluent_kafka import KafkaException
 
 from agents.admin import check_topics
-from agents.errors import BrokerError, RecordError, SetupError
+from agents.errors import RecordError, SetupError
 from agents.expired import send_expired
 from agents.packed import CANDIDATES, Candidates
 from agents.records import Item, encode_json, read_catalogue
@@ -21,6 +21,7 @@ from agents.runtime.fetching import EAGER, BatchReader
 from agents.runtime.health import Health, HealthServer
 from agents.runtime.metrics import Metrics
 from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
+from agents.runtime.refusal import refused
 from agents.runtime.transaction import Transaction
 from agents.runtime.view import View
 from agents.scoring.catalogue import Catalogue
@@ -123,7 +124,7 @@ def _work(settings: Settings, ending: Ending) -> None:
     data = DataFolder(settings, group)  # its lock is held as long as it is kept
     folder = data.claim()
     needed = (topics.candidates, topics.items, topics.recommendations, topics.outcomes, topics.dead_letters)
-    check_topics(settings, [topic.name for topic in needed])
+    check_topics(settings, [topic.name for topic in needed], NAME)
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
     scorer = Scorer(settings, encoder, store, metrics)
@@ -182,7 +183,7 @@ def _loop(
         try:
             batch = reader.fetch(settings.scorer_batch, 0.0 if scorer.catalogue.waiting else IDLE_WAIT_S)
         except KafkaException as exc:
-            raise BrokerError(f"cannot read candidates: {exc.args[0].str()}") from exc
+            raise refused(settings, "cannot read candidates", f"Read on group {app_id(settings, NAME)}", exc) from exc
         if len(batch):
             absorber.absorb(batch)
         scorer.catalogue.embed_some()

@@ -5,25 +5,25 @@ the variable (`SettingsError`, exit code 2).
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import NoDecode
 
 from agents.errors import SettingsError
 from agents.records import EventType
+from agents.security import ENV_PREFIX, SecuritySettings, variable
 
-ENV_PREFIX = "PROFILESTREAM_"
+__all__ = ["ENV_PREFIX", "Settings", "read_settings"]
 
 Names = Annotated[tuple[str, ...], NoDecode]
 MOST_ROW_NEIGHBOURS = 25_000
 """An item row must fit a message: it takes at most 16 bytes a neighbour, and grows by a quarter before it is cut."""
 
 
-class Settings(BaseSettings):
+class Settings(SecuritySettings):
     """What may be tuned. Defaults run on one laptop; `deploy/` shows the values for a cluster."""
-
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
 
     # --- Kafka
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port…].")
@@ -133,6 +133,12 @@ class Settings(BaseSettings):
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")
 
+    @model_validator(mode="after")
+    def _embedded_is_plain(self) -> Self:
+        if self.embedded and self.security_protocol != "PLAINTEXT":
+            raise ValueError("PROFILESTREAM_EMBEDDED: the embedded broker speaks PLAINTEXT alone: unset one of both")
+        return self
+
     @field_validator("trigger_types", "segment_attributes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -144,7 +150,14 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as exc:
-        lines = [
-            f"{ENV_PREFIX}{str(error['loc'][0]).upper()}={error['input']!r}: {error['msg']}" for error in exc.errors()
-        ]
-        raise SettingsError("wrong setting\n  " + "\n  ".join(lines)) from exc
+        raise SettingsError("wrong setting\n  " + "\n  ".join(map(_line, exc.errors()))) from exc
+
+
+def _line(error: ErrorDetails) -> str:
+    """One fault: the variable, its value unless that is secret, and what it must be."""
+    if not error["loc"]:  # a fault of several settings, which its text names
+        return str(error.get("ctx", {}).get("error", error["msg"]))
+    name = str(error["loc"][0])
+    secret = "SecretStr" in str(Settings.model_fields[name].annotation)
+    value = "" if secret else f"={error['input']!r}"
+    return f"{variable(name)}{value}: {error['msg']}"

@@ -60,6 +60,11 @@ def changelog_name(settings: Settings, worker: str, table: str) -> str:
     return f"{app_id(settings, worker)}-{table}-changelog"
 
 
+def view_group(settings: Settings) -> str:
+    """Group in whose name compacted topics are copied. Nobody joins it."""
+    return app_id(settings, "view")
+
+
 def build_topics(settings: Settings) -> Topics:
     """The topics for these settings."""
     users, items = settings.user_partitions, settings.item_partitions

@@ -19,6 +19,8 @@ FIXED_POINT = 1 << 10
 DISTANCE_POWER = 0.75
 _G_UNIT_BITS = 37
 """C < 2^36 (67 million users at full weight for one pair), and G < 2^26: both fit an int64 with their signs."""
+G_LIMIT, C_LIMIT = 1 << 26, 1 << 36
+"""What packed counts stay below."""
 _G_UNIT = 1 << _G_UNIT_BITS
 _HALF = _G_UNIT >> 1
 

@@ -3,10 +3,11 @@
 Everything here is a function of the events of one user in log order; it depends on no other user and on no batch.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -27,12 +28,16 @@ DECLARED_WEIGHT = 0.3
 """A declared interest weighs like one that the last four or so events were about."""
 
 
+Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+"""A number, neither infinite nor NaN."""
+
+
 class ListInFlight(msgspec.Struct, array_like=True, gc=False):
     """A list that was sent and whose outcomes are still awaited."""
 
     recommendation_id: str
     items: list[str]
-    features: list[dict[str, float]]
+    features: list[dict[str, Finite]]
     sent_ms: int
     """Kafka time of the list, ms since 1970."""
     event_count: int
@@ -40,6 +45,11 @@ class ListInFlight(msgspec.Struct, array_like=True, gc=False):
     touched: list[int] = []
     """What was told already: `place · 4 + kind`, kinds as `models.outcomes` numbers them."""
     variant: str = "default"
+
+    def __post_init__(self) -> None:
+        """Every item has features. Raises `ValueError`, which a codec makes its own error of."""
+        if len(self.features) != len(self.items):
+            raise ValueError("features of a list do not fit its items")
 
 
 class EarlyAction(msgspec.Struct, array_like=True, gc=False):
@@ -60,9 +70,9 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     events: int = 0
     """Events absorbed so far."""
     last_ms: int = 0
-    interests: dict[str, float] = {}
+    interests: dict[str, Finite] = {}
     searches: list[str] = []
-    attributes: dict[str, str | float | bool] = {}
+    attributes: dict[str, str | Finite | bool] = {}
     declared: list[str] = []
     """Interests the user stated."""
     blocked: list[str] = []

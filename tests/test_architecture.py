@@ -61,6 +61,17 @@ def test_agents_do_not_use_torch(path: Path) -> None:
     assert not set(imported(path)) & HEAVY
 
 
+@pytest.mark.parametrize("path", [*modules("agents"), *modules("models")], ids=named)
+def test_nothing_that_runs_code_from_data_is_used(path: Path) -> None:
+    assert not set(imported(path)) & {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+    called = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not called & {"eval", "exec"}
+
+
 def test_importing_every_agent_loads_no_torch() -> None:
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)

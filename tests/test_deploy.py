@@ -52,6 +52,15 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
     assert re.search(r"^USER (?!root)\w+", DOCKERFILE, re.MULTILINE)
 
 
+def test_nothing_is_open_to_other_machines_unless_told() -> None:
+    """The image listens on all of a container's addresses; compose publishes none of them beyond this machine."""
+    assert Settings.model_fields["http_host"].default == "127.0.0.1"
+    assert Settings.model_fields["http_port"].default == 0
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
 def test_the_schemas_are_those_of_the_record_types() -> None:
     for name, content in schema_files(Settings.model_construct()).items():
         path = ROOT / "deploy" / "schemas" / name

@@ -93,14 +93,14 @@ def _at_the_end(settings: "Settings", names: list[str], partition: int) -> "Cons
     """A consumer that sees what is sent from now on."""
     from confluent_kafka import KafkaException, TopicPartition
 
-    from agents.errors import BrokerError
     from agents.runtime.clients import committed_consumer
+    from agents.runtime.refusal import no_answer
 
     consumer = committed_consumer(settings, f"{settings.topic_prefix}request", **{"fetch.wait.max.ms": 20})
     try:
         ends = [consumer.get_watermark_offsets(TopicPartition(name, partition), 10.0)[1] for name in names]
     except KafkaException as exc:
         consumer.close()
-        raise BrokerError(f"no answer from Kafka at {settings.bootstrap_servers}: {exc.args[0].str()}") from exc
+        raise no_answer(settings, exc) from exc
     consumer.assign([TopicPartition(name, partition, end) for name, end in zip(names, ends, strict=True)])
     return consumer

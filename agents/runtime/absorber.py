@@ -15,6 +15,7 @@ from agents.runtime.clients import transactional_producer
 from agents.runtime.crashes import CrashRecord
 from agents.runtime.dead_letters import BadRecordLimits
 from agents.runtime.metrics import Metrics
+from agents.runtime.refusal import refused
 from agents.runtime.table import Table
 from agents.runtime.transaction import Transaction
 from agents.settings import Settings
@@ -26,12 +27,14 @@ Work = Callable[[Batch, Transaction], None]
 
 
 def start_producer(settings: Settings, group: str) -> Producer:
-    """The worker's transactional producer; aborts what an earlier life left open. Raises `BrokerError`."""
-    producer = transactional_producer(settings, f"{group}-{settings.instance}")
+    """The transactional producer; aborts what an earlier life left open. Raises `BrokerError`, `AccessError`."""
+    name = f"{group}-{settings.instance}"
+    producer = transactional_producer(settings, name)
     try:
         producer.init_transactions(INIT_TIMEOUT_S)
     except KafkaException as exc:
-        raise BrokerError(f"cannot begin transactions at {settings.bootstrap_servers}: {exc.args[0].str()}") from exc
+        what = f"cannot begin transactions at {settings.bootstrap_servers}"
+        raise refused(settings, what, f"Write on transactional-id {name}", exc) from exc
     return producer
 
 

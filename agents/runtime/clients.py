@@ -16,8 +16,9 @@ SOCKET_TIMEOUT_MS = 6_000
 
 
 def _common(settings: Settings) -> dict[str, Any]:
-    """What all clients share; security options belong here."""
+    """What all clients share."""
     return {
+        **_security(settings),
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": f"profilestream-{settings.instance}",
         "message.max.bytes": MESSAGE_BYTES,
@@ -25,6 +26,25 @@ def _common(settings: Settings) -> dict[str, Any]:
         "log_level": 2,  # what fails is raised or returned; a line for each try to reconnect would bury it
         "reconnect.backoff.max.ms": 1_000,
     }
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    """TLS and SASL in librdkafka's words; `agents.security` has checked the files."""
+    options: dict[str, Any] = {"security.protocol": settings.security_protocol}
+    if settings.uses_tls:
+        options["ssl.endpoint.identification.algorithm"] = "https" if settings.ssl_check_hostname else "none"
+        if settings.ssl_ca is not None:
+            options["ssl.ca.location"] = str(settings.ssl_ca)
+        if settings.ssl_certificate is not None:
+            options["ssl.certificate.location"] = str(settings.ssl_certificate)
+            options["ssl.key.location"] = str(settings.ssl_key)
+        if password := settings.key_password():
+            options["ssl.key.password"] = password
+    if settings.uses_sasl:
+        options["sasl.mechanism"] = settings.sasl_mechanism
+        options["sasl.username"] = settings.sasl_username
+        options["sasl.password"] = settings.password()
+    return options
 
 
 def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
@@ -80,6 +100,6 @@ def committed_consumer(settings: Settings, group: str, **options: Any) -> Consum
     )
 
 
-def admin_client(settings: Settings) -> AdminClient:
+def admin_client(settings: Settings, **options: Any) -> AdminClient:
     """A client for topics and offsets."""
-    return AdminClient(_common(settings))
+    return AdminClient({**_common(settings), **options})

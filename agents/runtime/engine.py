@@ -22,7 +22,13 @@ import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, OffsetResetStrategy
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.tables import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
@@ -31,6 +37,7 @@ from faust.types import TP
 from agents.errors import BrokerError, FencedError
 from agents.runtime.batch import Runs
 from agents.runtime.positions import Positions
+from agents.runtime.refusal import no_right
 from agents.settings import Settings
 
 FETCH_WAIT_MS = 100
@@ -182,7 +189,7 @@ class _CommittedTransport(driver.Transport):
 
 
 class Engine:
-    """One Faust app: delivers fetches to `on_fetch`, restores through `restore`, reports errors to `fail`."""
+    """One Faust app: delivers fetches to `on_fetch`, restores through `restore`, reports errors to `on_failure`."""
 
     def __init__(
         self,
@@ -195,9 +202,13 @@ class Engine:
         on_fetch: Callable[[Fetch], Awaitable[None]],
         on_revoked: Callable[[], None],
         on_assigned: Callable[[frozenset[int]], None],
-        fail: Callable[[BaseException], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self._settings, self._app_id = settings, app_id
+
+        def fail(error: BaseException) -> None:
+            on_failure(self._explained(error))
+
         _fetch_without_backoff()
         _CommittedThread.fetch_wait_ms = EMBEDDED_FETCH_WAIT_MS if settings.embedded else FETCH_WAIT_MS
 
@@ -282,6 +293,7 @@ class Engine:
             broker_heartbeat_interval=session_s / 4,
             broker_rebalance_timeout=max(session_s, 30.0),
             broker_request_timeout=max(session_s + 5, 40.0),
+            broker_credentials=_credentials(settings),
             broker_check_crcs=not settings.embedded,  # the mock cluster changes batches after their CRC is made
             consumer_max_fetch_size=fetch_bytes,
             consumer_auto_offset_reset="earliest",
@@ -310,8 +322,19 @@ class Engine:
         app = self.app
         for service in (app, app._consumer, app._fetcher, getattr(app._consumer, "_thread", None)):
             if service is not None and service.crashed:
-                return service.crash_reason or RuntimeError(f"{service} ended")
-        return None
+                return self._explained(service.crash_reason or RuntimeError(f"{service} ended"))
+        # aiokafka tells of a refused group when it is asked for records, and Faust asks once there is an assignment.
+        coordinator = getattr(self._kafka_consumer(), "_coordinator", None)
+        refused = getattr(coordinator, "_pending_exception", None)
+        return self._explained(refused) if isinstance(refused, GroupAuthorizationFailedError) else None
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """The error, or the one that names the right that was missing."""
+        if isinstance(error, GroupAuthorizationFailedError):
+            return no_right(self._settings, f"Read on group {self._app_id}")
+        if isinstance(error, TopicAuthorizationFailedError):
+            return no_right(self._settings, f"Read on topic {', '.join(sorted(map(str, error.args)))}")
+        return error
 
     def reading(self) -> dict[TP, int]:
         """Where reading stands in each assigned partition, transaction markers passed."""
@@ -346,6 +369,19 @@ def pack_group_metadata(group: str, generation: int, member: str, instance: str)
         + b"\0"
         + (b"\0" + instance.encode() + b"\0" if instance else b"\1")
     )
+
+
+def _credentials(settings: Settings) -> Credentials | None:
+    """TLS and SASL as Faust wants them; None: neither."""
+    context = settings.tls_context() if settings.uses_tls else None
+    if settings.uses_sasl:
+        return SASLCredentials(
+            username=settings.sasl_username,
+            password=settings.password(),
+            ssl_context=context,
+            mechanism=settings.sasl_mechanism,
+        )
+    return SSLCredentials(context) if context is not None else None
 
 
 def _fetch_without_backoff() -> None:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from agents.errors import BrokerError
 from agents.runtime.clients import committed_consumer
 from agents.runtime.offsets import broker_errors
 from agents.runtime.seal import EMPTY, SEAL_KEY, checksum, unpack_seal
@@ -69,8 +68,8 @@ class Chunk:
     last: Message | None = None
 
 
-def split(messages: Sequence[Message], topic: str) -> tuple[dict[int, Chunk], dict[int, int]]:
-    """Rows by partition, and the offset of each end of a partition that was seen. Raises `BrokerError`."""
+def split(messages: Sequence[Message]) -> tuple[dict[int, Chunk], dict[int, int]]:
+    """Rows by partition, and the offset of each end of a partition that was seen. Raises `KafkaException`."""
     chunks: dict[int, Chunk] = defaultdict(Chunk)
     ends = {}
     for message in messages:
@@ -82,7 +81,7 @@ def split(messages: Sequence[Message], topic: str) -> tuple[dict[int, Chunk], di
         elif error.code() == KafkaError._PARTITION_EOF:
             ends[message.partition() or 0] = message.offset() or 0
         else:
-            raise BrokerError(f"{topic}: {error}")
+            raise KafkaException(error)
     return chunks, ends
 
 

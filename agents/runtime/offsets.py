@@ -21,6 +21,7 @@ from faust.types import TP
 
 from agents.errors import BrokerError, SetupError
 from agents.runtime.clients import committed_consumer
+from agents.runtime.refusal import lacks_right, no_right
 from agents.runtime.seal import Absorbed, Seal
 from agents.settings import Settings
 
@@ -31,11 +32,16 @@ STABLE_TIMEOUT_S = 60.0
 
 
 @contextmanager
-def broker_errors(what: str) -> Iterator[None]:
-    """Turn what librdkafka raises into a `BrokerError` that says what could not be done."""
+def broker_errors(what: str, settings: Settings | None = None, right: str = "") -> Iterator[None]:
+    """Turn what librdkafka raises into a `BrokerError` that says what could not be done.
+
+    With `settings`: into an `AccessError` that names the right it takes, if it was that.
+    """
     try:
         yield
     except KafkaException as exc:
+        if settings is not None and lacks_right(exc.args[0]):
+            raise no_right(settings, right) from exc
         raise BrokerError(f"{what}: {exc.args[0].str()}") from exc
     except TimeoutError as exc:
         raise BrokerError(f"{what}: no answer in time") from exc
@@ -76,7 +82,7 @@ class SourceOffsets:
         consumer = committed_consumer(self._settings, self._group)
         found = {}
         try:
-            with broker_errors("cannot read the committed offsets"):
+            with broker_errors("cannot read the committed offsets", self._settings, f"Read on group {self._group}"):
                 for place in consumer.committed(asked, STABLE_TIMEOUT_S):
                     if place.error is not None:
                         raise BrokerError(f"committed offset of {place.topic}-{place.partition}: {place.error}")

@@ -86,7 +86,8 @@ class Restorer:
             ends = {p: high for p, (_, high) in bounds.items()}
             consumer = changelog_consumer(self._settings, f"{self._group}-restore", QUEUE_KB)
             try:
-                with broker_errors(f"cannot read {self._table.changelog}"):
+                right = f"Describe on group {self._group}-restore"
+                with broker_errors(f"cannot read {self._table.changelog}", self._settings, right):
                     reading = _Reading(consumer, self._table.changelog, followers, ends, self._metrics, self._show)
                     rows += reading.run(wanted)
             finally:
@@ -182,7 +183,7 @@ class _Reading:
                     f"{self._changelog} could not be restored: for {SILENCE_TIMEOUT_S:.0f} s the broker did not "
                     "answer, or a transaction stayed open"
                 )
-            chunks, passed = split(messages, self._changelog)
+            chunks, passed = split(messages)
             for partition, chunk in chunks.items():
                 self._followers[partition].apply(chunk)
             for partition, end in passed.items():

@@ -84,7 +84,7 @@ def unpack_seal(value: bytes | None) -> Seal | None:
         return None
     try:
         return _decoder.decode(value)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise SetupError(
             f"a seal in the changelog cannot be read: {exc}\n  "
             "A newer version of profilestream wrote it, or another program: run that version."

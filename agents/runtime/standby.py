@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from confluent_kafka import Consumer, TopicPartition
 
-from agents.errors import BrokerError
+from agents.errors import AccessError, BrokerError
 from agents.runtime.following import Follower, changelog_consumer, log_bounds, split
 from agents.runtime.metrics import Metrics
 from agents.runtime.offsets import broker_errors
@@ -87,9 +87,10 @@ class Standbys:
     def _run(self) -> None:
         while not self._stop:
             try:
-                with broker_errors("the standby stores cannot follow"):
+                right = f"Describe on group {self._group}-standby"
+                with broker_errors("the standby stores cannot follow", self._settings, right):
                     self._follow_wanted()
-            except BrokerError as exc:
+            except (AccessError, BrokerError) as exc:
                 log.warning("%s; tried again in %.0f s", exc, RETRY_S)
                 self._pause(RETRY_S)
             except Exception:
@@ -142,7 +143,7 @@ class Standbys:
         """Take one chunk. False: rows were thrown away, and are to be copied anew."""
         messages = consumer.consume(CHUNK, WAIT_S)
         self._began = time.monotonic()
-        chunks, passed = split(messages, self._table.changelog)
+        chunks, passed = split(messages)
         for partition, chunk in chunks.items():
             self._metrics.add("standby_rows_total", self._followers[partition].apply(chunk))
         for partition, end in passed.items():

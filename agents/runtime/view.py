@@ -7,11 +7,12 @@ from typing import Generic, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from agents.errors import BrokerError, RecordError
+from agents.errors import BrokerError, ProfilestreamError, RecordError
 from agents.runtime.clients import committed_consumer
 from agents.runtime.metrics import Metrics
+from agents.runtime.refusal import lacks_right, no_right
 from agents.settings import Settings
-from agents.topics import Topic
+from agents.topics import Topic, view_group
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class View(Generic[U]):
         self._metrics = metrics
         consumer = committed_consumer(
             self._settings,
-            f"{self._settings.topic_prefix}view",
+            view_group(self._settings),
             **{"enable.partition.eof": True, "fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 64 * 1024},
         )
         try:
@@ -89,6 +90,7 @@ class View(Generic[U]):
             self._thread.join()
 
     def _read(self, consumer: Consumer, behind: set[int]) -> None:
+        group = view_group(self._settings)
         try:
             while not self._stop.is_set():
                 for message in consumer.consume(MOST_AT_ONCE, WAIT_S):
@@ -97,6 +99,8 @@ class View(Generic[U]):
                         self._take(message)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         behind.discard(message.partition())
+                    elif lacks_right(error):
+                        raise no_right(self._settings, f"Read on topic {self._topic.name}, Describe on group {group}")
                     elif error.fatal():
                         raise BrokerError(str(error))
                     else:
@@ -107,7 +111,8 @@ class View(Generic[U]):
                     self._drained.clear()
                     self._drained.wait(WAIT_S)
         except Exception as exc:
-            log.exception("view of %s ended", self._topic.name)
+            if not isinstance(exc, ProfilestreamError):
+                log.exception("view of %s ended", self._topic.name)
             self.error = exc
         finally:
             consumer.close()

@@ -88,7 +88,7 @@ class Worker:
             log.warning("the broker is the embedded one: nothing is durable")
         letters = build_topics(settings).dead_letters.name
         read = [*self._sources, *(view.topic for view in self._spec.views)]
-        await asyncio.to_thread(check_topics, settings, [*read, self._table.changelog, letters])
+        await asyncio.to_thread(check_topics, settings, [*read, self._table.changelog, letters], self._spec.name)
         producer = await asyncio.to_thread(start_producer, settings, self._group)
         for view in self._spec.views:
             view.start(self._metrics)

@@ -19,6 +19,8 @@ ENOUGH_EMBEDDED = 0.99
 QUERIES_KEPT = 10_000
 """Vectors of searches kept in memory (15 MB for MiniLM)."""
 SCORE_DIGITS = 6
+MOST_ITEMS = 100
+"""What an application may ask for."""
 
 ACTIONS = {"b": "bought", "r": "rated", "l": "looked at"}
 
@@ -50,8 +52,10 @@ def check_candidates(candidates: Candidates) -> None:
         raise RecordError("bad_packed", "Candidates: because points outside recent")
     if candidates.items and not candidates.sources:
         raise RecordError("bad_packed", "Candidates: items without sources")
-    if candidates.k < 1:
-        raise RecordError("bad_packed", "Candidates: k is below 1")
+    if not 1 <= candidates.k <= MOST_ITEMS:
+        raise RecordError("bad_packed", f"Candidates: k is not between 1 and {MOST_ITEMS}")
+    if not np.isfinite(scores).all():
+        raise RecordError("bad_packed", "Candidates: a score is not a number")
 
 
 class ListMaker:

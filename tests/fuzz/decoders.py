@@ -1,0 +1,219 @@
+"""The decoders, each with valid records to start from and what must hold of an accepted one."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from agents.checks import read_co_counts, read_neighbours, read_row_body
+from agents.packed import (
+    CANDIDATES,
+    CO_COUNTS,
+    ERASURE,
+    NEIGHBOURS,
+    PROFILE,
+    ROW_BODY,
+    ROW_HEAD,
+    Candidates,
+    CoCounts,
+    Erasure,
+    Neighbours,
+    PackedCodec,
+    RowBody,
+    RowHead,
+    pack_floats,
+    pack_ints,
+)
+from agents.records import (
+    Context,
+    Event,
+    Filters,
+    Item,
+    RankedItem,
+    Recommendation,
+    Request,
+    User,
+    encode_json,
+    read_catalogue,
+    read_event,
+    read_recommendation,
+    read_request,
+    read_user,
+)
+from agents.runtime.seal import Absorbed, Seal, Tally, unpack_seal
+from agents.scoring.lists import check_candidates
+from models.profile import EarlyAction, ListInFlight, Profile
+from tests.fuzz import limits
+from tests.fuzz.taking import Decoder, decoded, key_of, shown, taken_in
+
+
+def ints(*values: int) -> bytes:
+    return pack_ints(np.array(values, np.int64))
+
+
+def floats(*values: float) -> bytes:
+    return pack_floats(np.array(values))
+
+
+def _read_candidates(value: bytes) -> Candidates:
+    record = CANDIDATES.read(value)
+    check_candidates(record)
+    return record
+
+
+def _public(name: str, read: Any, check: Callable[[Any], None], *records: msgspec.Struct) -> Decoder:
+    """A topic of applications, read by the profiles worker."""
+    return Decoder(name, [encode_json(record) for record in records], False, partial(taken_in, name, read, check))
+
+
+def _read_row_body(value: bytes) -> RowBody:
+    read_row_body(value)
+    return ROW_BODY.read(value)
+
+
+def _packed(
+    name: str,
+    codec: PackedCodec[Any],
+    read: Callable[[bytes], Any],
+    check: Callable[[Any], None],
+    *records: msgspec.Struct,
+) -> Decoder:
+    """A packed record."""
+    seeds = [codec.write(record) for record in records]
+    return Decoder(name, seeds, True, partial(decoded, read, codec.write, check))
+
+
+_ITEMS = [Item("a", "Mug", "red", ["cups"], ["red"], 1.5, added_at=1.6e9), Item("ü", available=False)]
+_CANDIDATES = [
+    Candidates(
+        "u", "events-0-7", ["events-0-7"], "r", 10, 1, 5, ["a", "b"], ["a"], ["b", "c"], ["item_cf", "popular"],
+        floats(0.5, 0, 1, 2), ints(1, -1), 2, "mug", "a", Filters(["cups"], ["d"]), "default",
+    ),
+    Candidates("u", "r", [], None, 1, 1, 0, [], [], [], [], b"", ints(), 0),
+]  # fmt: skip
+
+# fmt: off
+DECODERS = (
+    _public(
+        "events",
+        read_event,
+        limits.event,
+        Event("u", "rate", "a", 1.6e9, 4.0, event_id="e", recommendation_id="r"),
+        Event("u", "search", query="red mug"),
+        Event("ü", "purchase", "a"),
+    ),
+    _public("users", read_user, limits.user, User("u", {"age": 30.0, "new": True, "land": "fr"}, ["tea"]), User("v")),
+    _public(
+        "requests",
+        read_request,
+        limits.request,
+        Request("u", "r", 5, Context("a", "mug"), Filters(["cups"], ["b"]), 100),
+        Request("u"),
+    ),
+    _public(
+        "recommendations",
+        read_recommendation,
+        limits.recommendation,
+        Recommendation(
+            "r", "u", [RankedItem("a", 1.0, "popular", "b", "Mug", {"popular": 1.0}, {"popular": 0.5})], ["r"], 1.5
+        ),
+    ),
+    Decoder(
+        "items",
+        [encode_json(item) for item in _ITEMS],
+        False,
+        partial(decoded, lambda value: read_catalogue(key_of(value, "item_id"), value), encode_json, limits.item),
+    ),
+    _packed(
+        "Profile",
+        PROFILE,
+        PROFILE.read,
+        limits.profile,
+        Profile(
+            {"a": 5, "b": 2**40},
+            1,
+            2,
+            {"tea": 0.5},
+            ["red mug"],
+            {"age": 30.0, "new": True},
+            ["tea"],
+            ["b"],
+            ["id"],
+            [ListInFlight("one", ["a"], [{"popular": 1.0}], 1, 2, [0])],
+            [EarlyAction("two", "a", "click", 3)],
+        ),
+    ),
+    _packed("Erasure", ERASURE, ERASURE.read, lambda _: None, Erasure(1_700_000_000_000), Erasure(0)),
+    Decoder(
+        "Seal",
+        [
+            Seal(Tally(2, 70_000), {"events": Absorbed(7, "id"), "users": Absorbed(0, "")}).pack(),
+            Seal(Tally(0, 0)).pack(),
+        ],
+        False,
+        partial(decoded, unpack_seal, Seal.pack, lambda _: None),
+    ),
+    Decoder(
+        "dead letters",
+        [
+            b"\x01" + msgspec.msgpack.encode(headers)
+            for headers in (
+                [("topic", b"events"), ("partition", b"0"), ("offset", b"7"), ("original.a", b"b")],
+                [("traceback", b"a\nb"), ("detail", b"x"), ("timestamp_ms", b"1700000000000"), ("length", b"9")],
+            )
+        ],
+        True,
+        shown,
+    ),
+    _packed(
+        "CoCounts",
+        CO_COUNTS,
+        read_co_counts,
+        limits.co_counts,
+        CoCounts(
+            3,
+            ["a", "b", "c"],
+            ints(0, 2),
+            ints(2, 1),
+            ints(1, 2, 0),
+            ints(1, 1, -1),
+            ints(1024, 600, -300),
+            ints(1, -1),
+            ints(2, 0),
+            {"land=fr": (ints(0), ints(2))},
+        ),
+        CoCounts(1, [], ints(), ints(), ints(), ints(), ints(), ints(), ints()),
+    ),
+    _packed(
+        "RowHead",
+        ROW_HEAD,
+        ROW_HEAD.read,
+        limits.row_head,
+        RowHead(1, 2, 3, 0.5, 4.0, {"fr": (0.5, 1.0)}, True, -5),
+        RowHead(),
+    ),
+    _packed(
+        "RowBody",
+        ROW_BODY,
+        _read_row_body,
+        limits.row_body,
+        RowBody(ints(0, 3, 300), ints(1, 2, 70_000), ints(5, 6, 2**35)),
+    ),
+    _packed(
+        "Neighbours",
+        NEIGHBOURS,
+        read_neighbours,
+        limits.neighbours,
+        Neighbours(["a", "b"], floats(0.9, 0.1), ints(5, 1), ints(9, 300), 3, 4, 0.5, 1.0, {"fr": 0.5}),
+        Neighbours([], b"", ints(), ints(), 0, 0, 0.0, 0.0),
+    ),
+    Decoder(
+        "Candidates",
+        [CANDIDATES.write(record) for record in _CANDIDATES],
+        True,
+        partial(decoded, _read_candidates, CANDIDATES.write, limits.candidates),
+    ),
+)
+# fmt: on

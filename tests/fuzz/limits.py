@@ -1,0 +1,174 @@
+"""The documented limits of records, checked on what a decoder accepted. Written apart from the decoders on purpose."""
+
+import math
+import unicodedata
+from collections.abc import Iterable
+
+import numpy as np
+
+from agents.packed import Candidates, CoCounts, Neighbours, RowBody, RowHead, unpack_floats, unpack_ints
+from agents.records import Event, Filters, Item, Recommendation, Request, User
+from models.profile import Profile
+
+TYPES = {"view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"}
+YEAR_3000_S = 32_503_680_000
+NOW_MS = 1_700_000_000_000
+"""Kafka time of every record here."""
+DAY_MS = 86_400_000
+
+
+def good_id(value: str) -> None:
+    """An id: 1 to 256 bytes of UTF-8, no control characters."""
+    assert 1 <= len(value.encode()) <= 256
+    assert not any(unicodedata.category(letter) == "Cc" for letter in value)
+
+
+def words(values: Iterable[str], most: int = 100) -> None:
+    """At most `most` words of 1 to 200 characters."""
+    listed = list(values)
+    assert len(listed) <= most
+    assert all(1 <= len(word) <= 200 for word in listed)
+
+
+def finite(*values: float) -> None:
+    """Numbers, neither infinite nor NaN."""
+    assert all(math.isfinite(value) for value in values)
+
+
+def event(record: Event) -> None:
+    """Topic `events`."""
+    good_id(record.user_id)
+    assert record.event_type in TYPES
+    if record.item_id is not None:
+        good_id(record.item_id)
+    else:
+        assert record.event_type == "search"
+        assert record.query
+    if record.event_type == "rate":
+        assert record.rating is not None
+    assert record.rating is None or 0 <= record.rating <= 100
+    assert record.query is None or len(record.query) <= 1_000
+    if record.timestamp is not None:
+        assert 0 <= record.timestamp <= YEAR_3000_S
+        assert record.timestamp * 1000 <= NOW_MS + DAY_MS + 1
+    for name in (record.event_id, record.recommendation_id):
+        assert name is None or len(name) <= 256
+
+
+def item(record: Item) -> None:
+    """Topic `items`."""
+    good_id(record.item_id)
+    assert len(record.title) <= 20_000
+    assert len(record.description) <= 20_000
+    words(record.categories)
+    words(record.tags)
+    if record.price is not None:
+        finite(record.price)
+        assert record.price >= 0
+    assert record.added_at is None or 0 <= record.added_at <= YEAR_3000_S
+
+
+def user(record: User) -> None:
+    """Topic `users`."""
+    good_id(record.user_id)
+    words(record.attributes, 50)
+    for value in record.attributes.values():
+        if isinstance(value, str):
+            assert len(value) <= 200
+        else:
+            finite(value)
+    words(record.interests)
+
+
+def filters(record: Filters) -> None:
+    """Part of requests and candidates."""
+    words(record.categories)
+    assert len(record.exclude_items) <= 1_000
+
+
+def request(record: Request) -> None:
+    """Topic `requests`."""
+    good_id(record.user_id)
+    assert record.request_id is None or len(record.request_id) <= 256
+    assert 1 <= record.k <= 100
+    assert record.deadline_ms is None or 1 <= record.deadline_ms <= 3_600_000
+    assert record.context.query is None or len(record.context.query) <= 1_000
+    filters(record.filters)
+
+
+def recommendation(record: Recommendation) -> None:
+    """Topic `recommendations`."""
+    finite(record.created_at)
+    for ranked in record.items:
+        finite(ranked.score, *ranked.sources.values(), *ranked.features.values())
+
+
+def profile(record: Profile) -> None:
+    """Table `profiles`."""
+    finite(*record.interests.values())
+    finite(*(value for value in record.attributes.values() if not isinstance(value, str)))
+    for flight in record.lists:
+        assert len(flight.features) == len(flight.items)
+        finite(*(value for of_item in flight.features for value in of_item.values()))
+
+
+def paired(g: bytes, c: bytes, length: int) -> tuple[list[int], list[int]]:
+    """One G and one C for each."""
+    users, weighted = unpack_ints(g).tolist(), unpack_ints(c).tolist()
+    assert len(users) == len(weighted) == length
+    return users, weighted
+
+
+def co_counts(record: CoCounts) -> None:
+    """Topic `cooccurrence`."""
+    items, rows = len(record.ids), unpack_ints(record.rows).tolist()
+    cols, lengths = unpack_ints(record.cols).tolist(), unpack_ints(record.lengths).tolist()
+    assert record.events >= 0
+    assert all(0 <= place < items for place in [*rows, *cols])
+    assert all(length >= 0 for length in lengths)
+    assert sum(lengths) == len(cols)
+    changed_g, changed_c = paired(record.g, record.c, len(cols))
+    assert all(abs(value) <= 2**26 for value in changed_g), "G and C must fit one int64"
+    assert all(abs(value) <= 2**36 for value in changed_c)
+    users, popularity = unpack_ints(record.users).tolist(), unpack_ints(record.popularity).tolist()
+    assert len(rows) == len(lengths) == len(users) == len(popularity)
+    assert all(count >= 0 for count in popularity)
+    for places, events in record.segments.values():
+        where, how_many = unpack_ints(places).tolist(), unpack_ints(events).tolist()
+        assert len(where) == len(how_many)
+        assert all(0 <= place < len(rows) for place in where)
+        assert all(count >= 0 for count in how_many)
+
+
+def row_head(record: RowHead) -> None:
+    """Table `item_rows`, heads."""
+    finite(record.popularity, record.clock, *(value for pair in record.segments.values() for value in pair))
+    np.array([record.users, record.c_sum, record.events, record.published], np.int64)
+
+
+def row_body(record: RowBody) -> None:
+    """Table `item_rows`, bodies."""
+    steps = unpack_ints(record.cols).tolist()
+    assert all(step >= 0 for step in steps[:1])
+    assert all(step >= 1 for step in steps[1:])
+    paired(record.g, record.c, len(steps))
+
+
+def neighbours(record: Neighbours) -> None:
+    """Topic `neighbours`."""
+    weights = unpack_floats(record.weights).tolist()
+    assert len(weights) == len(record.ids)
+    finite(*weights, record.popularity, record.clock, *record.segments.values())
+    paired(record.g, record.c, len(record.ids))
+    np.array([record.users, record.c_sum], np.int64)
+
+
+def candidates(record: Candidates) -> None:
+    """Topic `candidates`."""
+    scores, because = unpack_floats(record.scores).tolist(), unpack_ints(record.because).tolist()
+    assert len(scores) == len(record.sources) * len(record.items)
+    assert len(because) == len(record.items)
+    assert all(-1 <= place < len(record.recent) for place in because)
+    assert 1 <= record.k <= 100
+    finite(*scores)
+    filters(record.filters)

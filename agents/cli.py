@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agents.commands import acls, brokers, dead_letters, demo, look, personal, replay, request, schema, workers
+from agents.commands import acls, brokers, dead_letters, demo, look, personal, replay, request, schema, verify, workers
 from agents.errors import ProfilestreamError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(look.profile)
 app.command()(look.similar)
 app.command()(personal.export)
 app.command()(personal.forget)
+app.command()(verify.verify)
 app.command()(acls.acls)
 app.command()(schema.schema)
 app.command()(demo.demo)

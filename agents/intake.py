@@ -6,10 +6,17 @@ from typing import Protocol, TypeVar
 from agents.errors import RecordError
 from agents.records import Event, Request, User, check_id, read_event, read_request, read_user
 from agents.runtime.batch import Record
-from agents.runtime.transaction import Transaction
 from agents.settings import Settings
 
 MILLISECONDS_LIKELY = 1e11
+
+
+class PutsAside(Protocol):
+    """Where bad records go; a transaction is one."""
+
+    def dead_letter(self, record: Record, error: RecordError) -> None:
+        """Put a bad record aside, with its reason."""
+        ...
 
 
 class _ForUser(Protocol):
@@ -28,7 +35,7 @@ class Intake:
         self._future_s = settings.event_future_s
         self._checked: set[str] = set()
 
-    def events(self, records: Sequence[Record], transaction: Transaction) -> Iterator[tuple[Record, Event, int]]:
+    def events(self, records: Sequence[Record], transaction: PutsAside) -> Iterator[tuple[Record, Event, int]]:
         """(record, event, time in ms) of every good event."""
         checked = self._checked
         for record in records:
@@ -53,11 +60,11 @@ class Intake:
                 continue
             yield record, event, at_ms
 
-    def requests(self, records: Sequence[Record], transaction: Transaction) -> Iterator[tuple[Record, Request]]:
+    def requests(self, records: Sequence[Record], transaction: PutsAside) -> Iterator[tuple[Record, Request]]:
         """Every good request."""
         return self._keyed(records, read_request, transaction)
 
-    def users(self, records: Sequence[Record], transaction: Transaction) -> Iterator[tuple[Record, User | None]]:
+    def users(self, records: Sequence[Record], transaction: PutsAside) -> Iterator[tuple[Record, User | None]]:
         """Every good declaration; None erases the user of the record's key."""
         for record in records:
             if record.value is None:
@@ -72,7 +79,7 @@ class Intake:
                 yield from self._keyed((record,), read_user, transaction)
 
     def _keyed(
-        self, records: Sequence[Record], read: Callable[[bytes | None], R], transaction: Transaction
+        self, records: Sequence[Record], read: Callable[[bytes | None], R], transaction: PutsAside
     ) -> Iterator[tuple[Record, R]]:
         for record in records:
             try:

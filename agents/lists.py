@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.expired import send_expired
+from agents.expired import send_expired, send_stale
 from agents.knowledge import Knowledge
 from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
 from agents.records import Context, Filters, Request
@@ -18,6 +18,8 @@ from models.profile import actions, top_interests
 
 PASSED_MS = 1
 """A deadline in 1970."""
+MOST_TRIGGERS = 1_000
+"""More events of one user in a batch share several lists: a record that names them all must not grow without end."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,12 @@ class CandidatesWriter:
 
     def want(self, partition: int, key: bytes, folded: Folded) -> None:
         """Note the lists that one user's records ask for."""
-        if folded.triggers:
-            names = [trigger_id(record) for record in folded.triggers]
-            asked_ms = folded.triggers[-1].timestamp
-            self._asked.append(_Asked(partition, key, folded, names, asked_ms, self._settings.list_items))
+        most_ms = round(self._settings.trigger_max_age_s * 1000)
+        for begin in range(0, len(folded.triggers), MOST_TRIGGERS):
+            triggers = folded.triggers[begin : begin + MOST_TRIGGERS]
+            names, asked_ms = [trigger_id(record) for record in triggers], triggers[-1].timestamp
+            stale_ms = asked_ms + most_ms if most_ms else 0
+            self._asked.append(_Asked(partition, key, folded, names, asked_ms, self._settings.list_items, stale_ms))
         for record, request in folded.requests:
             wait_ms = request.deadline_ms or self._settings.request_deadline_ms
             deadline_ms = record.timestamp + wait_ms if wait_ms else 0
@@ -76,14 +80,17 @@ class CandidatesWriter:
             self._asked.append(asked)
 
     def send(self, transaction: Transaction) -> None:
-        """Send the candidates of all that was noted; forgets it. A request past its deadline becomes an outcome."""
+        """Send the candidates of all that was noted; forgets it. What is too late becomes an outcome."""
         asked, self._asked = self._asked, []
         in_time = []
         for entry in asked:
             if entry.deadline_ms and transaction.now_ms > entry.deadline_ms:
-                request_id = entry.request.request_id if entry.request is not None else None
                 place = (self._topics.outcomes.name, entry.partition)
-                send_expired(transaction, *place, entry.folded.user_id, entry.triggers[-1], request_id)
+                if entry.request is None:
+                    send_stale(transaction, *place, entry.folded.user_id, entry.triggers)
+                else:
+                    request_id = entry.request.request_id
+                    send_expired(transaction, *place, entry.folded.user_id, entry.triggers[-1], request_id)
             else:
                 in_time.append(entry)
         if not in_time:

@@ -1,8 +1,10 @@
 """The profiles worker: events, users, requests, recommendations → profiles, co-counts, candidates, outcomes."""
 
+from collections import Counter
 from typing import NoReturn
 
 from agents.cooccurrence import CoCountsWriter
+from agents.cuts import Cut, cut_header
 from agents.erasures import Erasures
 from agents.intake import Intake
 from agents.knowledge import Knowledge
@@ -61,8 +63,13 @@ class ProfilesAgent:
                 for outcome in folded.outcomes:
                     transaction.send(self._topics.outcomes.name, partition, key, outcome)
                 self._candidates.want(partition, key, folded)
-        for target, message in self._pairs.messages():
-            transaction.send(self._topics.cooccurrence.name, target, None, message)
+        messages = list(self._pairs.messages())
+        left = Counter(target for target, _ in messages)
+        places = transaction.places({tp.partition for tp in batch.runs}) if messages else {}
+        for target, message in messages:
+            left[target] -= 1
+            headers = cut_header(Cut(places, left[target]))
+            transaction.send(self._topics.cooccurrence.name, target, None, message, headers)
         self._candidates.send(transaction)
         self._erasures.let_go(transaction)
 

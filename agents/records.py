@@ -16,7 +16,7 @@ MAX_ITEM_BYTES = 256 * 1024
 LATEST_TIME_S = 32_503_680_000.0  # the year 3000; what is later is most likely in milliseconds
 
 EventType = Literal["view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"]
-OutcomeKind = Literal["shown", "clicked", "bought", "skipped", "expired"]
+OutcomeKind = Literal["shown", "clicked", "bought", "skipped", "expired", "stale"]
 
 # Checked by `check_id`, once for each new id: a regular expression for every event is slow.
 _ID_PATTERN = {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"}
@@ -136,7 +136,7 @@ class Recommendation(msgspec.Struct, gc=False):
 
 
 class Outcome(msgspec.Struct, gc=False):
-    """What happened to a recommended item, or to a request. Topic `outcomes`, key = user_id."""
+    """What happened to a recommended item, or why there is no list. Topic `outcomes`, key = user_id."""
 
     user_id: str
     recommendation_id: str
@@ -149,6 +149,8 @@ class Outcome(msgspec.Struct, gc=False):
     request_id: str | None = None
     variant: str = "default"
     features: dict[str, float] = {}
+    triggers: list[str] = []
+    """For `stale`: the records that asked for a list and were too old to get one."""
 
 
 class ModelVersion(msgspec.Struct, gc=False):

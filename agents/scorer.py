@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 
 from agents.admin import check_topics
 from agents.errors import RecordError, SetupError
-from agents.expired import send_expired
+from agents.expired import send_expired, send_stale
 from agents.packed import CANDIDATES, Candidates
 from agents.records import Item, encode_json, read_catalogue
 from agents.runtime.absorber import Absorber, start_producer
@@ -75,10 +75,17 @@ class Scorer:
                     transaction.dead_letter(record, exc)
                     continue
                 if candidates.deadline_ms and transaction.now_ms > candidates.deadline_ms:
-                    about = (candidates.user_id, candidates.recommendation_id, candidates.request_id)
-                    send_expired(transaction, self._topics.outcomes.name, partition, *about, candidates.variant)
+                    self._send_late(candidates, partition, transaction)
                     continue
                 yield partition, candidates
+
+    def _send_late(self, candidates: Candidates, partition: int, transaction: Transaction) -> None:
+        to = (transaction, self._topics.outcomes.name, partition, candidates.user_id)
+        name, request_id = candidates.recommendation_id, candidates.request_id
+        if name.startswith(f"{self._topics.events.name}-{partition}-"):
+            send_stale(*to, candidates.triggers, candidates.variant)
+        else:
+            send_expired(*to, name, request_id, candidates.variant)
 
 
 def load_encoder(settings: Settings) -> TextEncoder | None:

@@ -81,6 +81,11 @@ class Settings(SecuritySettings):
         ("click", "like", "cart", "purchase", "rate"),
         description="Event types after which the user gets a new list, comma-separated; empty: only on request.",
     )
+    trigger_max_age_s: float = Field(
+        300.0,
+        ge=0,
+        description="After a backlog, an event older than this gets no list (state is kept up); 0: any age.",
+    )
     list_items: int = Field(10, ge=1, le=100, description="Items of a list that an event triggered.")
     lists_in_flight: int = Field(5, ge=0, le=100, description="Newest lists of a user that outcomes are matched with.")
     attribution_events: int = Field(20, ge=1, description="A list is closed after so many later events of its user …")

@@ -28,6 +28,7 @@ Name = Literal[
     "rebalances_total",
     "lists_total",
     "expired_total",
+    "stale_total",
     "score_seconds",
 ]
 Kind = Literal["counter", "gauge", "histogram"]
@@ -71,6 +72,7 @@ METRICS: dict[Name, Metric] = {
         "counter", "Ranked lists sent, by whether a part of the scoring was left out.", ("degraded",)
     ),
     "expired_total": Metric("counter", "Requests whose deadline passed before they had a list."),
+    "stale_total": Metric("counter", "Triggering events that were too old for a list."),
     "score_seconds": Metric("histogram", "Seconds to rank a batch of lists.", (), _SECONDS),
 }
 

@@ -53,8 +53,8 @@ def no_answer(settings: Settings, error: KafkaException) -> ProfilestreamError:
     if "SSL" in reason.str():
         return AccessError(
             f"{where} refuses the TLS connection: {reason.str()}\n  "
-            "Does this port speak TLS (PROFILESTREAM_BOOTSTRAP_SERVERS, PROFILESTREAM_SECURITY_PROTOCOL)? Does it want a "
-            "client certificate, and trust this one (PROFILESTREAM_SSL_CERTIFICATE, PROFILESTREAM_SSL_KEY)?"
+            "Does this port speak TLS (PROFILESTREAM_BOOTSTRAP_SERVERS, PROFILESTREAM_SECURITY_PROTOCOL)? Does it want "
+            "a client certificate, and trust this one (PROFILESTREAM_SSL_CERTIFICATE, PROFILESTREAM_SSL_KEY)?"
         )
     return BrokerError(
         f"no answer from {where}: {reason.str()}\n  "

@@ -39,6 +39,12 @@ class Table:
         """Rows whose key begins with `prefix`, in the order of keys."""
         return self._stores[partition].scan(prefix)
 
+    def places(self, partition: int) -> dict[str, int]:
+        """Source topic → next offset that the rows of a partition stand for."""
+        position = self._stores[partition].position()
+        sealed = position.seal if position is not None else None
+        return {topic: absorbed.next_offset for topic, absorbed in sealed.sources.items()} if sealed is not None else {}
+
     def seal(
         self,
         partition: int,

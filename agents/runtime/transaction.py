@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
+from agents.cuts import Headers, Places
 from agents.errors import FencedError, RecordError
 from agents.runtime.batch import Record
 from agents.runtime.dead_letters import dead_letter
@@ -72,13 +73,22 @@ class Transaction:
         self._produce(self._table.changelog, partition, key, value)
         self._rows.setdefault(partition, {})[key] = value
 
+    def places(self, partitions: Iterable[int]) -> dict[int, Places]:
+        """Where the sources of these partitions stand after this transaction, as their seals will say."""
+        assert self._table is not None
+        places = {partition: self._table.places(partition) for partition in partitions}
+        for tp, offset in self._next_offsets.items():
+            if tp.partition in places:
+                places[tp.partition][tp.topic] = offset
+        return places
+
     def send(
         self,
         topic: str,
         partition: int,
         key: bytes | None,
         value: bytes | None,
-        headers: list[tuple[str, bytes]] | None = None,
+        headers: Headers | None = None,
         timestamp_ms: int = 0,
     ) -> None:
         """Send a record to an explicit partition. `timestamp_ms` 0: now.
@@ -103,9 +113,9 @@ class Transaction:
         self._metrics.add("dead_letters_total", topic=record.topic, reason=error.reason)
         self.bad += 1
 
-    def count(self, name: Name) -> None:
-        """Add one to a metric without labels, once the transaction is committed."""
-        self._counted[name] += 1
+    def count(self, name: Name, amount: int = 1) -> None:
+        """Add to a metric without labels, once the transaction is committed."""
+        self._counted[name] += amount
 
     def ignore(self, topic: str, reason: str, count: int) -> None:
         """Count good records that change nothing, once the transaction is committed."""

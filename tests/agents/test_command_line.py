@@ -16,7 +16,7 @@ COMMANDS = [
     ["kafka", "start"], ["kafka", "stop"], ["kafka", "status"], ["topics", "create"], ["topics", "check"],
     ["worker", "profiles"], ["worker", "similarity"], ["worker", "scorer"],
     ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
-    ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["acls"], ["schema"], ["demo"],
+    ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["verify"], ["acls"], ["schema"], ["demo"],
 ]  # fmt: skip
 TIMEOUT_S = 30
 
@@ -67,6 +67,7 @@ def test_wrong_use_is_refused(arguments: list[str]) -> None:
         ["forget", "u"],
         ["dead-letters", "show"],
         ["similar", "i"],
+        ["verify"],
     ],
     ids=" ".join,
 )

@@ -107,14 +107,10 @@ def test_secrets_are_not_shown(side: SecuredSide) -> None:
 @pytest.mark.parametrize("protocol", ["SASL_SSL", "SASL_PLAINTEXT"])
 def test_every_client_takes_the_options(side: SecuredSide, protocol: str) -> None:
     settings = secured(side) if protocol == "SASL_SSL" else read_settings(**{**SASL, "security_protocol": protocol})
-    clients = [
-        admin_client(settings),
-        plain_producer(settings),
-        transactional_producer(settings, "t"),
-        committed_consumer(settings, "g"),
-    ]
-    assert len(clients) == 4
-    clients[-1].close()
+    consumer = committed_consumer(settings, "g")
+    clients = [admin_client(settings), plain_producer(settings), transactional_producer(settings, "t"), consumer]
+    assert all(clients)
+    consumer.close()
 
 
 def test_the_engine_checks_what_the_other_clients_check(side: SecuredSide) -> None:

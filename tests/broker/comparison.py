@@ -12,9 +12,10 @@ from agents.packed import NEIGHBOURS, PROFILE, Neighbours, unpack_floats
 from agents.runtime.store import PartitionStore
 from agents.settings import Settings
 from agents.topics import Topics, build_topics
+from models.plain import co_weights
 from models.profile import Profile, unpack_contact
 from tests.broker.ledger import Ledger
-from tests.broker.reference import co_weights, largest
+from tests.broker.reference import largest
 from tests.broker.rows import item_rows
 from tests.broker.support import Cluster, behind, drained, newest, read_all
 
@@ -160,7 +161,7 @@ def _forwarding_differences(ledger: Ledger) -> Iterator[str]:
 
 
 def _list_differences(settings: Settings, topics: Topics, ledger: Ledger) -> Iterator[str]:
-    """Every trigger in exactly one list, or, if it is a request, in one `expired` outcome; no list more."""
+    """Every trigger in one list, or in one outcome: `expired` for requests, `stale` for events; no list more."""
     records = read_all(settings, topics.recommendations.name)
     answered: Counter[str] = Counter()
     for record in records:
@@ -175,11 +176,13 @@ def _list_differences(settings: Settings, topics: Topics, ledger: Ledger) -> Ite
             yield f"list {one['recommendation_id']} has the request_id {one['request_id']}"
     outcomes = [json.loads(record.value or b"") for record in read_all(settings, topics.outcomes.name)]
     expired = Counter(one["recommendation_id"] for one in outcomes if one["outcome"] == "expired")
-    given = answered + expired
+    stale = Counter(name for one in outcomes if one["outcome"] == "stale" for name in one["triggers"])
+    given = answered + expired + stale
     yield from _some("triggers without a list", ledger.triggers.keys() - given.keys())
     yield from _some("lists of no trigger", given.keys() - ledger.triggers.keys())
     yield from _some("triggers with more than one list", [name for name, times in given.items() if times > 1])
     yield from _some("expired, but no request", expired.keys() - ledger.requests.keys())
+    yield from _some("stale, but no event", stale.keys() & ledger.requests.keys())
 
 
 def count_lists(settings: Settings) -> tuple[int, int]:
@@ -194,7 +197,7 @@ def _outcome_differences(settings: Settings, topics: Topics, profiles: Mapping[s
     """No outcome twice; of a list that is not followed any more every item was touched or counts as skipped."""
     outcomes = [json.loads(record.value or b"") for record in read_all(settings, topics.outcomes.name)]
     seen = Counter(
-        (one["recommendation_id"], one["position"], one["outcome"]) for one in outcomes if one["outcome"] != "expired"
+        (one["recommendation_id"], one["position"], one["outcome"]) for one in outcomes if one["position"] is not None
     )
     yield from _some("outcomes more than once", [outcome for outcome, times in seen.items() if times > 1])
     followed = {flight.recommendation_id for profile in profiles.values() for flight in profile.lists}

@@ -1,10 +1,11 @@
-"""A plain replay in one process: dictionaries and loops, nothing shared with the product's arithmetic."""
+"""A plain replay in one process: dictionaries and loops (co-counts: `models.plain`)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-FIXED_POINT = 1024
+from models.plain import Pairs, co_counts
+
 STRENGTHS = {"view": 1.0, "click": 2.0, "like": 3.0, "share": 3.0, "cart": 3.0, "purchase": 5.0}
 
 
@@ -35,35 +36,9 @@ class Reference:
             del history[next(iter(history))]
         self.popularity[item] += 1
 
-    def co_counts(self) -> tuple[Mapping[str, Mapping[str, tuple[int, int]]], Counter[str]]:
+    def co_counts(self) -> tuple[Pairs, Counter[str]]:
         """item → neighbour → (G, C), and the users of each item: Σ pairs(H_u)."""
-        weights = [round((k + 1) ** -0.75 * FIXED_POINT) for k in range(self.window)]
-        pairs: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
-        users: Counter[str] = Counter()
-        for history in self.histories.values():
-            items = list(history)
-            users.update(items)
-            for later, item in enumerate(items):
-                for between in range(min(later, self.window)):
-                    other = items[later - 1 - between]
-                    for a, b in ((item, other), (other, item)):
-                        g, c = pairs[a].get(b, (0, 0))
-                        pairs[a][b] = (g + 1, c + weights[between])
-        return pairs, users
-
-
-def co_weights(
-    pairs: Mapping[str, Mapping[str, tuple[int, int]]], shrinkage: float = 60.0
-) -> dict[str, dict[str, float]]:
-    """item → neighbour → weight by the formula of `co`."""
-    sums = {item: sum(c for _, c in near.values()) / FIXED_POINT for item, near in pairs.items()}
-    return {
-        item: {
-            other: c / FIXED_POINT / ((sums[item] + shrinkage) ** 0.5 * (sums[other] + shrinkage) ** 0.6)
-            for other, (_, c) in near.items()
-        }
-        for item, near in pairs.items()
-    }
+        return co_counts(self.histories.values(), self.window)
 
 
 def largest(weights: Mapping[str, float], most: int) -> Sequence[float]:

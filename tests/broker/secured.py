@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from confluent_kafka.admin import (
     AclBinding,
@@ -18,7 +19,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from agents.access import KINDS, Grant
+from agents.access import KINDS, Grant, Resource
 from agents.local.cache import cache_folder
 from agents.local.java import KAFKA_VERSION, exclusive, find_java, kafka_jars
 from agents.local.kafka import LocalKafka
@@ -140,8 +141,7 @@ def as_filter(rule: AclBinding) -> AclBindingFilter:
 
 def everything(prefix: str) -> tuple[Grant, ...]:
     """All rights on everything that begins with the prefix."""
-    kinds = ("topic", "group", "transactional-id")
-    return tuple(Grant(kind, prefix, ("All",), prefixed=True) for kind in kinds)
+    return tuple(Grant(kind, prefix, ("All",), prefixed=True) for kind in get_args(Resource))
 
 
 @contextmanager

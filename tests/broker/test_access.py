@@ -67,7 +67,7 @@ def send_as(settings: Settings, topic: Topic, key: str, record: Any, partition: 
 
 def start_worker(workers: Cluster, secured: Secured, prefix: str, folder: Path, kind: str) -> None:
     """A worker that logs in as its own user."""
-    workers.start(kind, **environment(of(secured, prefix, folder, kind)))
+    workers.start(kind, "1", restart=True, **environment(of(secured, prefix, folder, kind)))
 
 
 def lists(consumer: Consumer) -> Iterator[bytes]:
@@ -96,11 +96,16 @@ def test_every_client_works_with_its_rights_alone(secured: Secured, prefix: str,
         reader = committed_consumer(client("recommendations-reader"), f"{PREFIX}recommendations-reader-page")
         reader.subscribe([topics.recommendations.name])
         seen: set[bytes] = set()
+
+        def all_seen(wanted: set[bytes]) -> bool:
+            seen.update(lists(reader))
+            return seen >= wanted
+
         try:
-            wanted = {f"u{user}".encode() for user in range(USERS)}
-            workers.wait_until(lambda: seen.update(lists(reader)) or seen >= wanted, "a list of every user")
+            users = {f"u{user}".encode() for user in range(USERS)}
+            workers.wait_until(lambda: all_seen(users), "a list of every user")
             send_as(client("requester"), topics.requests, "asker", Request("asker"))
-            workers.wait_until(lambda: seen.update(lists(reader)) or b"asker" in seen, "the list that was asked for")
+            workers.wait_until(lambda: all_seen({b"asker"}), "the list that was asked for")
         finally:
             reader.close()
         send_as(client("events-writer"), topics.events, "u3", {"user_id": "u3", "event_type": "stare"})
@@ -117,8 +122,10 @@ def test_every_client_works_with_its_rights_alone(secured: Secured, prefix: str,
         workers.workers.clear()
         for kind in WORKERS:
             start_worker(workers, secured, prefix, again, kind)
-        for place, kind in enumerate(WORKERS):
-            workers.wait_until(lambda p=place, k=kind: "works" in workers.workers[p].text()[before[k] :], kind)
+        workers.wait_until(
+            lambda: all("works" in workers.workers[place].text()[before[kind] :] for place, kind in enumerate(WORKERS)),
+            "the restored workers",
+        )
         logs = "".join(worker.text() for worker in workers.workers)
         assert "authorization failed" not in logs.lower()
 
@@ -131,8 +138,9 @@ def refused_to(settings: Settings, group: str, topic: str) -> int:
     def refused() -> bool:
         message = consumer.poll(0.2)
         assert message is None or message.error() is not None, "it could read a record"
-        if message is not None and message.error() is not None:
-            codes.append(message.error().code())
+        error = message.error() if message is not None else None
+        if error is not None:
+            codes.append(error.code())
         return bool(codes)
 
     consumer.subscribe([topic])

@@ -1,0 +1,94 @@
+"""An agent on batches without a broker: the real absorber, transaction and table, on a log in memory."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faust.types import TP
+
+from agents.runtime.absorber import Absorber
+from agents.runtime.agent import Agent
+from agents.runtime.batch import Batch, Record
+from agents.runtime.crashes import CrashRecord
+from agents.runtime.metrics import Metrics
+from agents.runtime.table import Table
+from agents.settings import Settings
+from tests.agents.runtime.test_positions import Rec
+
+MOST_BYTES = 1_048_000
+"""What a broker takes."""
+
+
+@dataclass(frozen=True)
+class _Delivered:
+    """What a producer says of a record that arrived."""
+
+    at: int
+    where: int
+
+    def offset(self) -> int:
+        return self.at
+
+    def partition(self) -> int:
+        return self.where
+
+
+@dataclass
+class Log:
+    """Stands for the broker and its producer: (topic, partition) → records."""
+
+    now_ms: int = 1_700_000_000_000
+    records: dict[tuple[str, int], list[Rec]] = field(default_factory=lambda: defaultdict(list))
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+        timestamp: int = 0,
+        on_delivery: Callable[[object, object], None] | None = None,
+    ) -> None:
+        """Keep a record; one that a broker would refuse fails."""
+        assert len(value or b"") + len(key or b"") < MOST_BYTES, f"{topic}: {len(value or b'')} bytes"
+        kept = self.records[topic, partition]
+        kept.append(Rec(topic, partition, len(kept), timestamp or self.now_ms, key, value, tuple(headers or ())))
+        if on_delivery is not None:
+            on_delivery(None, _Delivered(len(kept) - 1, partition))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name in {"begin_transaction", "send_offsets_to_transaction", "commit_transaction", "flush", "poll"}:
+            return lambda *_: 0
+        raise AttributeError(name)
+
+    def all(self, topic: str) -> list[Rec]:
+        """Every record of a topic."""
+        return [record for (name, _), records in self.records.items() if name == topic for record in records]
+
+
+class Worker:
+    """One agent with a table of its own; partition 0 of everything."""
+
+    def __init__(self, settings: Settings, folder: Path, name: str, agent: Agent, log: Log) -> None:
+        self.metrics = Metrics()
+        self.changelog = f"{name}-changelog"
+        self._table = Table(folder / name, self.changelog)
+        self._table.open(frozenset({0}))
+        agent.assigned(frozenset({0}), self._table)
+        crashes = CrashRecord(folder / f"{name}.json")
+        producer: Any = log
+        self._absorber = Absorber(
+            settings, name, producer, self._table, crashes, self.metrics, agent.absorb, lambda: b""
+        )
+
+    def absorb(self, topic: str, records: Sequence[Record]) -> None:
+        """One batch."""
+        self._absorber.absorb(Batch({TP(topic, 0): records}))
+
+    def close(self) -> None:
+        """Close the table; the absorber's thread ends with it."""
+        self._table.close()
+        del self._absorber

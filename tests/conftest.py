@@ -1,8 +1,10 @@
 """What all tests share: brokers, names of their own, and guards against what a test leaves behind."""
 
 import asyncio
+import contextlib
 import gc
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -33,10 +35,12 @@ def pytest_configure() -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and none of those that outgoing connections get: one could have it first."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from agents.errors import SetupError
+from agents.errors import BrokerError, SetupError
 from agents.runtime.metrics import Metrics
 from agents.settings import Settings
 
@@ -39,11 +39,18 @@ class Health:
         elif self._behind_since is None:
             self._behind_since = self._clock()
 
+    def check(self) -> None:
+        """Raise `BrokerError` if records wait and none came for too long: a new start reaches them."""
+        if self._behind_since is not None and self._clock() - self._behind_since > STALLED_AFTER_S:
+            raise BrokerError(f"records wait at the broker, and none came for {STALLED_AFTER_S:.0f} s: start again")
+
     def alive(self) -> bool:
-        """False: stuck in a batch, or records wait and none is absorbed."""
-        now = self._clock()
-        stalled = self._behind_since is not None and now - self._behind_since > STALLED_AFTER_S
-        return now - self._beat <= STALLED_AFTER_S and not stalled
+        """False: stuck in a batch, or records wait and none comes."""
+        try:
+            self.check()
+        except BrokerError:
+            return False
+        return self._clock() - self._beat <= STALLED_AFTER_S
 
 
 class HealthServer:

@@ -149,6 +149,7 @@ class Worker:
     async def _round(self) -> None:
         """Absorb what is due, or let the agent take over what its views read; else wait a moment for records."""
         self._health.beat()
+        self._health.check()
         self._check_views()
         if (reason := self._engine.crash_reason()) is not None:
             self._fail(reason)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agents.errors import SetupError
+from agents.errors import BrokerError, SetupError
 from agents.runtime.health import STALLED_AFTER_S, Health, HealthServer
 from agents.runtime.metrics import METRICS, Metrics
 from agents.settings import read_settings
@@ -37,8 +37,11 @@ def test_records_that_wait_while_none_comes_are_a_stall() -> None:
     clock.now = STALLED_AFTER_S + 1
     health.beat()
     assert not health.alive()
+    with pytest.raises(BrokerError, match="none came for 120 s"):
+        health.check()
     health.note_lag(moved=True, behind=True)
     assert health.alive()
+    health.check()
 
 
 def test_an_idle_worker_is_alive() -> None:

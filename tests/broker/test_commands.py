@@ -19,7 +19,7 @@ from tests.broker.support import ROOT, Cluster, broker_settings, cluster, draine
 pytestmark = pytest.mark.broker
 
 USERS, ITEMS = 30, 12
-TIMEOUT_S = 40
+TIMEOUT_S = 120
 COMMAND = [sys.executable, "-m", "agents.cli"]
 
 

@@ -1,9 +1,6 @@
 """`profilestream verify` on a running stream: equal while events come in; what was falsified is found and named."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,22 +20,20 @@ from agents.settings import Settings
 from agents.topics import Topic, Topics, build_topics
 from models.profile import pack_contact
 from tests.broker.support import (
-    ROOT,
     Cluster,
     absorbed,
     admin_client_of,
     broker_settings,
     cluster,
     drained,
-    environment,
     newest,
     read_all,
     send,
 )
+from tests.broker.test_commands import run
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-TIMEOUT_S = 120
 EVENTS = 12_000
 
 
@@ -53,15 +48,7 @@ def settings(kafka: str, unique: str, tmp_path: Path) -> Settings:
 
 def verify(settings: Settings, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Exit code and report."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "agents.cli", "verify", "--json", *arguments],
-        env={**os.environ, **environment(settings)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    ended = run(settings, "verify", "--json", *arguments)
     assert ended.returncode in {0, 1}, ended.stderr
     found: dict[str, Any] = json.loads(ended.stdout)
     return ended.returncode, found

@@ -17,7 +17,6 @@ def test_a_slow_network(world: World) -> None:
     assert world.nodes.network.passed(1).bytes > before
 
 
-@pytest.mark.faults
 def test_a_network_that_is_cut(world: World) -> None:
     before = world.nodes.network.passed(1).connections
     strike(world, CutNetwork(1, 3.0), count=1_500)

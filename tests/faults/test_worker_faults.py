@@ -8,7 +8,7 @@ from tests.faults.striking import strike
 from tests.faults.worker_faults import AddedAndRemoved, Signalled, Zombie
 from tests.faults.world import World
 
-pytestmark = [pytest.mark.broker, pytest.mark.faults]
+pytestmark = pytest.mark.broker
 
 KINDS = [
     "profiles",

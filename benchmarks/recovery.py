@@ -15,10 +15,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 from rich.console import Console
 from rich.table import Table
 
@@ -111,39 +112,37 @@ class Probe:
         self._topic, self._partitions = topic.name, partitions
         keys = (b"probe-%d" % number for number in range(1_000_000))
         self._keys: dict[int, bytes] = {}
-        while set(self._keys) < set(partitions):
+        while not set(partitions) <= set(self._keys):
             key = next(keys)
             self._keys.setdefault(partition_of(key, topic.partitions), key)
         self._producer: Producer = plain_producer(settings, **{"linger.ms": 0})
-        self._sent: dict[str, int] = {}
+        self._sent: dict[str, tuple[int, float]] = {}
+        """Name of the list → partition, time it was sent at."""
         self._reader = CandidatesReader(settings)
 
     def _send(self) -> None:
         for partition in self._partitions:
-            key = self._keys[partition]
-            self._producer.produce(
-                self._topic,
-                event(key, b"i1", b"purchase", time.time()),
-                key,
-                partition,
-                on_delivery=lambda _, message: self._sent.update(
-                    {f"{self._topic}-{message.partition()}-{message.offset()}": message.partition()}
-                ),
-            )
+            key, now = self._keys[partition], time.perf_counter()
+
+            def delivered(_: object, message: Message, at: float = now) -> None:
+                self._sent[f"{self._topic}-{message.partition()}-{message.offset()}"] = (message.partition() or 0, at)
+
+            value = event(key, b"i1", b"purchase", time.time())
+            self._producer.produce(self._topic, value, key, partition, on_delivery=delivered)
         self._producer.poll(0)
 
     def until_answered(self, began: float) -> float:
         """Seconds from `began` (perf_counter) until each partition has answered a purchase that was sent since."""
-        self._sent.clear()
         first: dict[int, float] = {}
         while len(first) < len(self._partitions):
             if time.perf_counter() - began > TIMEOUT_S:
                 raise RuntimeError(f"partitions {set(self._partitions) - set(first)} do not answer")
             self._send()
             time.sleep(EVERY_S)
-            answered = [(at, self._sent[name]) for name, at in list(self._reader.read_at.items()) if name in self._sent]
-            for at, partition in sorted(answered):
-                first.setdefault(partition, at)
+            for name, read_at in sorted(self._reader.read_at.copy().items(), key=itemgetter(1)):
+                partition, sent_at = self._sent.get(name, (0, 0.0))
+                if sent_at > began:
+                    first.setdefault(partition, read_at)
         return max(first.values()) - began
 
     def close(self) -> None:

@@ -61,14 +61,14 @@ class CoCountsWriter:
         self._changes, self._touched, self._segments = [], [], Counter()
         if not changes and not touched:
             return
-        numbers = self._items.numbers
+        numbers, names = self._items.numbers, self._items.ids
         sequences = lay_out([(numbers(before), numbers(new), left) for before, new, left in changes], self._window)
         every, place = np.unique(np.concatenate([sequences.items, numbers(touched)]), return_inverse=True)
         split = len(sequences.items)
         local = Sequences(place[:split], sequences.starts, sequences.old, sequences.left)
         pairs, users = pair_changes(local, len(every), self._window)
         popularity = np.bincount(place[split:], minlength=len(every))
-        ids = [self._items.ids[number] for number in every.tolist()]
+        ids = list(map(names.__getitem__, every.tolist()))
         by_item: dict[str, list[tuple[str, int]]] = {}
         for (segment, item), count in segments.items():
             by_item.setdefault(item, []).append((segment, count))
@@ -138,7 +138,7 @@ def _pack(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Counts
     return CO_COUNTS.write(
         CoCounts(
             events,
-            [ids[number] for number in used.tolist()],
+            list(map(ids.__getitem__, used.tolist())),
             pack_ints(place[rows]),
             pack_ints(lengths),
             pack_ints(place[cols]),

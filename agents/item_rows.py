@@ -60,7 +60,7 @@ class PartitionRows:
                 names[int.from_bytes(key[1:], "big")] = value.decode()
             elif key[:1] == b"h":
                 heads.append((int.from_bytes(key[1:], "big"), value))
-        self.items = Interner(names[number] for number in range(len(names)))
+        self.items = Interner([names[number] for number in range(len(names))])
         self._grow()
         for number, value in heads:
             self._load(number, ROW_HEAD.read(value))

@@ -138,7 +138,7 @@ class CandidatesWriter:
             deadline_ms=entry.deadline_ms,
             recent=recent,
             seen=ids.hidden,
-            items=[names[number] for number in selected.items.tolist()],
+            items=list(map(names.__getitem__, selected.items.tolist())),
             sources=list(SOURCES),
             scores=pack_floats(selected.scores.ravel()),
             because=pack_ints(selected.because),

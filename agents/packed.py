@@ -29,15 +29,16 @@ READABLE = frozenset({1})
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 _WIDTHS: dict[int, np.dtype[np.signedinteger]] = {width: np.dtype(f"<i{width}") for width in (1, 2, 4, 8)}
+_WIDTH_BYTES = {width: bytes((width,)) for width in _WIDTHS}
 
 
 def pack_ints(values: NDArray[np.integer]) -> bytes:
     """Integers of any width as one width byte and little-endian values."""
     if not len(values):
         return b"\x01"
-    low, high = int(values.min()), int(values.max())
-    width = next(width for width in _WIDTHS if -(1 << (8 * width - 1)) <= low and high < 1 << (8 * width - 1))
-    return bytes((width,)) + values.astype(_WIDTHS[width]).tobytes()
+    most = max(int(np.maximum.reduce(values)), ~int(np.minimum.reduce(values)))
+    width = 1 if most < 1 << 7 else 2 if most < 1 << 15 else 4 if most < 1 << 31 else 8
+    return _WIDTH_BYTES[width] + values.astype(_WIDTHS[width]).tobytes()
 
 
 def unpack_ints(packed: bytes) -> NDArray[np.integer]:

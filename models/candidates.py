@@ -133,7 +133,7 @@ class CandidateSelector:
             shown = ~hidden[cols]
             if user.only is not None:
                 shown &= user.only[cols]
-            places = np.flatnonzero(shown)
+            places = shown.nonzero()[0]
             places = places[strongest(sums[places], self._config.item_cf)]
             proposals = [(cols[places], sums[places]), *self._others(user)]
         finally:
@@ -182,7 +182,7 @@ class CandidateSelector:
         shown = ~self._scratch.hidden[numbers]
         if user.only is not None:
             shown &= user.only[numbers]
-        places = np.flatnonzero(shown)[:most]
+        places = shown.nonzero()[0][:most]
         return numbers[places], scores[places]
 
     def _because(self, near: _Near, count: int) -> Ints:
@@ -190,11 +190,11 @@ class CandidateSelector:
         because = np.full(count, -1, np.int64)
         cols, weights = near
         slots = self._scratch.slot.take(cols)
-        hit = np.flatnonzero((slots >= 0) & (weights > 0))
+        hit = ((slots >= 0) & (weights > 0)).nonzero()[0]
         slots, weights = slots[hit].astype(np.intp), weights[hit]
         most = np.zeros(GROUNDED, np.float32)
         np.maximum.at(most, slots, weights)
-        first = np.flatnonzero(weights == most[slots])[::-1]
+        first = (weights == most[slots]).nonzero()[0][::-1]
         because[slots[first]] = hit[first] // self._table.most  # of equal ones the newest, written last, stays
         return because
 
@@ -208,7 +208,7 @@ def _recency(places: Ints, power: float) -> NDArray[np.float32]:
 def _dense_sums(near: _Near, size: int) -> _Sums:
     """One row of `item_cf_sums`, by one pass over an array of all items: faster while there are few of them."""
     sums = np.bincount(near[0], weights=near[1], minlength=size)
-    cols: Ints = np.flatnonzero(sums > 0)
+    cols: Ints = (sums > 0).nonzero()[0]
     return cols, np.asarray(sums[cols], np.float64)
 
 
@@ -230,7 +230,7 @@ def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: f
 def _row(matrix: Any, place: int) -> _Sums:
     part = slice(matrix.indptr[place], matrix.indptr[place + 1])
     sums: Floats = np.asarray(matrix.data[part]).astype(np.float64)
-    positive = np.flatnonzero(sums > 0)
+    positive = (sums > 0).nonzero()[0]
     return np.asarray(matrix.indices[part])[positive].astype(np.int64), sums[positive]
 
 

@@ -1,6 +1,6 @@
 """Item ids as small integers, so that arrays can hold them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ class _Numbers(dict[str, int]):
 class Interner:
     """Gives each id a number, 0, 1, 2 … in the order of first sight; numbers are never reused."""
 
-    def __init__(self, ids: Iterable[str] = ()) -> None:
+    def __init__(self, ids: Collection[str] = ()) -> None:
         self._numbers = _Numbers(list(ids))
 
     def __len__(self) -> int:
@@ -40,9 +40,9 @@ class Interner:
         """The number of one id."""
         return self._numbers[id_]
 
-    def numbers(self, ids: Iterable[str]) -> NDArray[np.int64]:
+    def numbers(self, ids: Collection[str]) -> NDArray[np.int64]:
         """The numbers of many ids, int64 [len(ids)]."""
-        return np.array(list(map(self._numbers.__getitem__, ids)), np.int64)
+        return np.fromiter(map(self._numbers.__getitem__, ids), np.int64, len(ids))
 
     def known(self, id_: str) -> int | None:
         """The number of an id that was seen before, else None."""

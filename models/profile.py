@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import Annotated, Protocol
 
 import msgspec
@@ -243,7 +244,7 @@ def top_interests(profile: Profile, most: int) -> list[tuple[str, float]]:
 def actions(profile: Profile, items: Sequence[str], bought: float) -> str:
     """What the user did with each item, a letter each: r rated, b bought (a strength of at least `bought`), l other."""
     least, contacts = round(bought * STRENGTH_STEPS), profile.contacts
-    lows = [contacts.get(item, 0) & _LOW for item in items]
+    lows = [contact & _LOW for contact in map(contacts.get, items, repeat(0))]
     return "".join(["r" if low & _RATED else "b" if low >= least else "l" for low in lows])
 
 

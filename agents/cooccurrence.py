@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.packed import CO_COUNTS, CoCounts, pack_ints
 from agents.partition import partitions_of
-from models.cooccurrence import Ints, Sequences, entries_of, lay_out, pair_changes, unpack_counts
+from models.cooccurrence import Ints, Sequences, entries_of, lay_out, pair_changes, unpack_counts, within_reach
 from models.interning import Interner
 from models.profile import HistoryChange
 from models.similarity import CsrRows
@@ -49,7 +49,8 @@ class CoCountsWriter:
     def add(self, change: HistoryChange, segment: str) -> None:
         """Note what one user's events changed."""
         if change.new or change.left:
-            self._changes.append((list(change.before), change.new, change.left))
+            before = within_reach(change.before, change.left, self._window)
+            self._changes.append((before, change.new, change.left))
         if change.touched:
             self._touched += change.touched
             if segment:

@@ -7,12 +7,14 @@ Two integers are kept for a pair of items at most W places apart in a history: G
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 Ints = NDArray[np.int64]
+S = TypeVar("S", list[str], Ints)
 
 FIXED_POINT = 1 << 10
 """C counts in steps of 1 / FIXED_POINT."""
@@ -56,13 +58,18 @@ class Sequences:
     left: Ints
 
 
+def within_reach(before: S, left: int, window: int) -> S:
+    """The part of a history that changed pairs reach: all of it if items left it, which are its first."""
+    return before if left else before[-window:]
+
+
 def lay_out(changes: Sequence[tuple[Ints, Ints, int]], window: int) -> Sequences:
-    """`Sequences` of (before, new, left) triples; cuts away the part of a history that no changed pair reaches."""
+    """`Sequences` of (before, new, left) triples; cuts away what is not within reach."""
     parts: list[Ints] = []
     old = np.empty(len(changes), np.int64)
     lengths = np.empty(len(changes), np.int64)
     for place, (before, new, left) in enumerate(changes):
-        tail = before if left else before[-window:]
+        tail = within_reach(before, left, window)
         parts += (tail, new)
         old[place] = len(tail)
         lengths[place] = len(tail) + len(new)

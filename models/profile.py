@@ -120,7 +120,7 @@ class HistoryChange:
     """How one user's history changed: it was `before`, then `new` items came in this order, and of both together the
     first `left` are gone."""
 
-    before: Sequence[str] = ()
+    before: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     left: int = 0
     touched: list[str] = field(default_factory=list)

@@ -30,7 +30,7 @@ from tests.agents.test_intake import NOW_MS, Sent
 def change(*histories: Sequence[str], forget: bool = False) -> list[HistoryChange]:
     """What these histories add, or take away when they are forgotten."""
     if forget:
-        return [HistoryChange(before=history, left=len(history)) for history in histories]
+        return [HistoryChange(before=list(history), left=len(history)) for history in histories]
     return [HistoryChange(new=list(history), touched=list(history)) for history in histories]
 
 

@@ -101,7 +101,7 @@ def _operator(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     for topic in topics.all():
         written = () if topic in kept else (WRITE,)
         yield Grant("topic", topic.name, (CREATE, READ, CONFIGS, *written))
-    for name in ("lookup", "watch", "request", "forget"):
+    for name in ("lookup", "watch", "request", "forget", "verify", *WORKERS):
         yield Grant("group", app_id(settings, name), (DESCRIBE,))
     yield Grant("transactional-id", app_id(settings, "dead-letters"), (WRITE,))
 

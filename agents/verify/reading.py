@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from agents.errors import BrokerError
 from agents.runtime.clients import committed_consumer
 from agents.runtime.reading import ReadRecord, read_record
+from agents.runtime.refusal import refused
 from agents.settings import Settings
 from agents.topics import Topic, app_id
 
@@ -55,7 +56,8 @@ class Reader:
         """Partition → topic → committed offset of a worker's group, once no transaction with offsets is undecided."""
         by_name = {topic.name: topic for topic in topics}
         asked = [TopicPartition(name, p) for name, topic in by_name.items() for p in range(topic.partitions)]
-        consumer = committed_consumer(self._settings, app_id(self._settings, worker))
+        group = app_id(self._settings, worker)
+        consumer = committed_consumer(self._settings, group)
         try:
             found: dict[int, dict[str, int]] = {}
             for position in consumer.committed(asked, SILENCE_TIMEOUT_S):
@@ -67,7 +69,9 @@ class Reader:
                 found.setdefault(p, {})[topic.name] = offset
             return found
         except KafkaException as exc:
-            raise BrokerError(f"cannot read the committed offsets: {exc.args[0].str()}") from exc
+            raise refused(
+                self._settings, "cannot read the committed offsets", f"Describe on group {group}", exc
+            ) from exc
         finally:
             consumer.close()
 

@@ -31,6 +31,7 @@ COMMANDS = (
     ["profile", "u3"],
     ["similar", "i3"],
     ["dead-letters", "retry", "--reason", "bad_field"],
+    ["verify"],
     ["export", "u3"],
     ["forget", "u3"],
 )

@@ -20,6 +20,7 @@ from agents.runtime.clients import transactional_producer
 from agents.runtime.dead_letters import ORIGINAL
 from agents.runtime.reading import ReadRecord
 from agents.runtime.refusal import refused
+from agents.runtime.transaction import FORWARDED_HEADER
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
 
@@ -220,13 +221,14 @@ def _commit(settings: Settings, producer: Producer, batch: Sequence[Letter], how
         for letter in batch:
             record = letter.record
             if how == "retried":
-                # With its own time: a record from before its user's erasure must not pass for a new one.
+                # With its own time: a record from before its user's erasure must not pass for a new one. Without the
+                # mark of a copy: sent again to a wrong partition, it is to be forwarded.
                 producer.produce(
                     letter.topic,
                     record.value,
                     record.key,
                     letter.number("partition"),
-                    headers=list(letter.original_headers),
+                    headers=[header for header in letter.original_headers if header[0] != FORWARDED_HEADER],
                     timestamp=max(letter.number("timestamp_ms"), 0),
                 )
             mark: list[tuple[str, str | bytes | None]] = [

@@ -113,7 +113,7 @@ class SecuritySettings(BaseSettings):
         readable = True
         for name in _FILES:
             path: Path | None = getattr(self, name)
-            if path is not None and (fault := _unreadable(path)):
+            if path is not None and (fault := _unreadable(path) or ("password" in name and _no_password(path)) or ""):
                 readable = False
                 yield f"{variable(name)}={path}: {fault}"
         if self.uses_tls and readable:
@@ -149,6 +149,14 @@ def _unreadable(path: Path) -> str:
             return "" if file.read(1) else "the file is empty"
     except OSError as exc:
         return f"the file cannot be read: {exc.strerror}"
+
+
+def _no_password(path: Path) -> str:
+    """Why a file holds no password; empty if it does. Says nothing of what is in it."""
+    try:
+        return "" if _secret(None, path) else "the file holds no password"
+    except UnicodeDecodeError:
+        return "the file is not UTF-8 text"
 
 
 def _secret(value: SecretStr | None, file: Path | None) -> str:

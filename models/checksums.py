@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cooccurrence import DISTANCE_POWER, FIXED_POINT
 from models.interning import Interner
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
-FIXED_POINT = 1024
 _FIRST_SIZE = 1024
 
 
@@ -87,7 +87,7 @@ class RowSums:
         owner = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
         np.add.at(self.users, flat[wanted[flat]], sign)
         for apart in range(1, min(window, max(map(len, histories)) - 1) + 1):
-            weight = round(apart**-0.75 * FIXED_POINT)
+            weight = round(apart**-DISTANCE_POWER * FIXED_POINT)
             same = owner[apart:] == owner[:-apart]
             later, earlier = flat[apart:][same], flat[:-apart][same]
             for rows, cols in ((later, earlier), (earlier, later)):

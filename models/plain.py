@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from models.cooccurrence import DISTANCE_POWER, FIXED_POINT
 from models.profile import BLOCKED_KEPT, LONGEST_WORD, SEARCHES_KEPT, STRENGTH_STEPS, EventLike, ProfileConfig
+from models.similarity import COLUMN_NORM_POWER, ROW_NORM_POWER
 
-FIXED_POINT = 1024
 SMALLEST_SCALE = 1e-100
 
 Contact = tuple[int, int, bool]
@@ -87,7 +88,7 @@ class PlainProfile:
 
 def co_counts(histories: Iterable[Iterable[str]], window: int) -> tuple[Pairs, Counter[str]]:
     """Σ pairs(H_u) over histories, and the users of each item."""
-    weights = [round((k + 1) ** -0.75 * FIXED_POINT) for k in range(window)]
+    weights = [round((k + 1) ** -DISTANCE_POWER * FIXED_POINT) for k in range(window)]
     pairs: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
     users: Counter[str] = Counter()
     for history in histories:
@@ -105,7 +106,7 @@ def co_counts(histories: Iterable[Iterable[str]], window: int) -> tuple[Pairs, C
 def co_weight(c: int, row_sum: int, column_sum: int, shrinkage: float) -> float:
     """The weight of a neighbour by the formula of `co`; all in fixed point."""
     row, column = row_sum / FIXED_POINT + shrinkage, max(column_sum, c) / FIXED_POINT + shrinkage
-    return float(c / FIXED_POINT / (row**0.5 * column**0.6))
+    return float(c / FIXED_POINT / (row**ROW_NORM_POWER * column**COLUMN_NORM_POWER))
 
 
 def co_weights(pairs: Pairs, shrinkage: float = 60.0) -> dict[str, dict[str, float]]:

@@ -45,12 +45,14 @@ def no_answer(settings: Settings, error: KafkaException) -> ProfilestreamError:
             "Check PROFILESTREAM_SASL_USERNAME, PROFILESTREAM_SASL_PASSWORD (or PROFILESTREAM_SASL_PASSWORD_FILE) and "
             "PROFILESTREAM_SASL_MECHANISM."
         )
-    if "certificate verify failed" in reason.str() or "hostname" in reason.str().lower():
+    said = reason.str()
+    of_tls = reason.code() == KafkaError._SSL or "SSL handshake failed" in said
+    if of_tls and ("certificate verify failed" in said or "hostname mismatch" in said.lower()):
         return AccessError(
             f"the certificate of {where} is not trusted: {reason.str()}\n  "
             "PROFILESTREAM_SSL_CA must name the authority that signed it, and the certificate the host that is asked."
         )
-    if "SSL" in reason.str():
+    if of_tls:
         return AccessError(
             f"{where} refuses the TLS connection: {reason.str()}\n  "
             "Does this port speak TLS (PROFILESTREAM_BOOTSTRAP_SERVERS, PROFILESTREAM_SECURITY_PROTOCOL)? Does it want "

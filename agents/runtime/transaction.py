@@ -129,7 +129,10 @@ class Transaction:
         self._offsets = executor.submit(send, positions, group_metadata, COMMIT_TIMEOUT_S)
 
     def wait_for_offsets(self) -> None:
-        """Wait until the call of `send_offsets` is over, whatever came of it: afterwards the producer is free again."""
+        """Wait until the call of `send_offsets` is over, whatever came of it: then the producer is free again.
+
+        At most `OFFSETS_TIMEOUT_S`: if it is not over by then, the process must end without using the producer.
+        """
         if self._offsets is not None:
             wait([self._offsets], OFFSETS_TIMEOUT_S)
 

@@ -220,6 +220,7 @@ class Worker:
         if owned and self._failed is None:
             self._absorber.absorb(self._gathered.take(), owned)
             self._absorbed_at = time.monotonic()
+            self._health.note_lag(moved=True, behind=True)  # record by record, one batch can take minutes
         self._room.set()
 
     def _fail(self, error: BaseException) -> None:

@@ -34,7 +34,6 @@ def audit(settings: Settings, *, at_rest: bool = False, done: Callable[[PartRepo
         words.read(reader, topics.items)
         for p in range(topics.events.partitions):
             part = UserPartition(reader, settings, topics, p, moment, words, histories, forwards).run()
-            forwards.whole &= not reader.start(topics.events, p)
             if p == topics.events.partitions - 1:
                 forwards.check(part)
             add(part)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.cuts import Places, read_cut
+from agents.errors import RecordError
 from agents.topics import Topic, Topics
 from agents.verify.reading import Reader
 
@@ -32,7 +33,7 @@ class Moment:
     histories: Mapping[int, Mapping[int, Places]]
     """q → p → the cut of p up to which its histories are in the messages before x."""
     unmarked: frozenset[int]
-    """q whose newest messages carry no cut: an older version wrote them."""
+    """q whose newest messages carry no cut that can be read: an older version wrote them."""
 
 
 def find_moment(reader: Reader, topics: Topics) -> Moment:
@@ -60,7 +61,10 @@ def _crossing(reader: Reader, changes: Topic, q: int, start: int, cuts: dict[int
     marked, end = True, reader.end(changes, q)
     while True:
         for record in reader.read(changes, q, start, end):
-            cut = read_cut(record.headers)
+            try:
+                cut = read_cut(record.headers)
+            except RecordError:
+                cut = None
             if cut is None:
                 marked = False
                 continue

@@ -72,6 +72,9 @@ class UserPartition:
         table.read(self.reader, self.topics.profiles_changelog, self.partition)
         self._report.cut = later(table.cut, self.moment.committed[self.partition])
         self._letters = DeadLetters.read(self.reader, self.topics, self.partition)
+        if not self._letters.whole:
+            name = self.topics.dead_letters.name
+            self._report.notes.append(f"the first records of {name} are gone: missing letters are not looked for")
         self._answers = Answers(self.reader, self.topics, self.partition, self.moment, self._report)
         self._users: dict[str, _Expected] = {}
         self._declare(table)

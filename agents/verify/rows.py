@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.checks import read_co_counts
+from agents.checks import read_co_counts, read_row_body
 from agents.cuts import Places
 from agents.errors import RecordError
-from agents.packed import ROW_BODY, ROW_HEAD, CoCounts, RowBody, RowHead, unpack_ints
+from agents.packed import ROW_HEAD, CoCounts, RowHead, unpack_ints
 from agents.settings import MOST_ROW_NEIGHBOURS, Settings
 from agents.topics import Topics
 from agents.verify.moment import Moment, later
@@ -112,10 +112,10 @@ class ItemPartition:
                 if key[:1] == b"h":
                     row.head = ROW_HEAD.read(value)
                 else:
-                    body: RowBody = ROW_BODY.read(value)
-                    row.cols = number_of[np.cumsum(_wide(body.cols))]
-                    row.g, row.c = _wide(body.g), _wide(body.c)
-            except (RecordError, IndexError, ValueError):
+                    steps, g, c = read_row_body(value)
+                    row.cols = number_of[np.cumsum(steps, dtype=np.int64)]
+                    row.g, row.c = g.astype(np.int64), c.astype(np.int64)
+            except (RecordError, IndexError):
                 self._report.differs("row unreadable", name or key.hex())
         return rows
 
@@ -209,8 +209,9 @@ class Popularity:
 
     def check(self, rows: dict[str, ItemRow], report: PartReport) -> None:
         """Compare with the rows."""
-        for item, (events, faded, clock) in self._items.items():
+        for item in {**rows, **self._items}:
             head = rows[item].head if item in rows else RowHead()
+            events, faded, clock = self._items.get(item, (0, 0.0, head.clock))
             close = abs(head.popularity - faded) <= TOLERANCE * max(faded, 1.0)
             if (head.events, head.clock) != (events, clock) or not close:
                 detail = (

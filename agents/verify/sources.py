@@ -57,15 +57,15 @@ class Forwards:
 
     misplaced: set[Place] = field(default_factory=set)
     copies: Counter[Place] = field(default_factory=Counter)
-    whole: bool = True
-    """False: copies may be gone already."""
+    incomplete: set[str] = field(default_factory=set)
+    """Topics whose copies may be gone already, by retention or compaction."""
 
     def check(self, report: PartReport) -> None:
         """Each misplaced record has one copy."""
         for place in sorted(self.misplaced):
             count = self.copies[place]
             name = "{}-{}-{}".format(*place)
-            if not count and self.whole:
+            if not count and place[0] not in self.incomplete:
                 report.differs("forwarded record missing", name)
             elif count > 1:
                 report.differs("forwarded record twice", name, f"{count} copies")
@@ -93,7 +93,11 @@ class Source:
     def good(self, check: Check[G], letters: DeadLetters, forwards: Forwards, report: PartReport) -> Iterator[G]:
         """What `check` lets pass of the records that belong here; the others are compared with the dead letters."""
         name, refused = self._topic.name, _Refused()
-        placed = self._placed(forwards, refused, report)
+        if self.start or self._topic.cleanup == "compact":
+            forwards.incomplete.add(name)
+        noted = {offset for topic, offset in letters.found if topic == name}
+        there: set[int] = set()
+        placed = self._placed(forwards, refused, report, noted, there)
         while some := list(islice(placed, AT_ONCE)):
             yield from check(some, refused)
         if refused.reasons:
@@ -103,16 +107,21 @@ class Source:
             if not found and letters.whole and offset < self.committed:
                 report.differs("dead letter missing", f"{name}-{self._partition}-{offset}", reason)
         for (topic, offset), reasons in letters.found.items():
-            if topic != name or not self.start <= offset < self._end:
-                continue
+            if topic != name or offset not in there:
+                continue  # not in the state yet, or the record is gone
             place = f"{name}-{self._partition}-{offset}"
             if len(reasons) > 1:
                 report.differs("dead letter twice", place, ", ".join(reasons))
             elif offset not in refused.reasons and reasons != ["agent_failed"]:
                 report.differs("dead letter of a good record", place, reasons[0])
 
-    def _placed(self, forwards: Forwards, refused: _Refused, report: PartReport) -> Iterator[Record]:
-        """The records whose key belongs here; beyond the end only copies of misplaced records are looked for."""
+    def _placed(
+        self, forwards: Forwards, refused: _Refused, report: PartReport, noted: set[int], there: set[int]
+    ) -> Iterator[Record]:
+        """The records whose key belongs here; beyond the end only copies of misplaced records are looked for.
+
+        Offsets of `noted` that are found go into `there`.
+        """
         topic, partition = self._topic, self._partition
         records = self._reader.read(topic, partition, self.start, max(self._end, self._reader.end(topic, partition)))
         targets: dict[bytes, int] = {}
@@ -125,6 +134,8 @@ class Source:
                     _note_copy(topic.name, copy_of, forwards)
                 if record.offset >= self._end:
                     continue
+                if record.offset in noted:
+                    there.add(record.offset)
                 report.add(self.label)
                 if here:
                     yield record

@@ -91,8 +91,14 @@ class ProfileRows:
 
     def erased_ms(self, user: str) -> int:
         """Kafka time up to which nothing of a user counts; 0: all counts."""
-        row = self.rows.get(erasure_key(user.encode()))
-        return ERASURE.read(row[1]).at_ms if row is not None else 0
+        row = self.rows.get(key := erasure_key(user.encode()))
+        if row is None:
+            return 0
+        try:
+            return ERASURE.read(row[1]).at_ms
+        except RecordError:
+            self.report.differs("row unreadable", f"changelog offset {row[0]}, erasure {key.hex()}")
+            return 0
 
     def profiles(self) -> Iterator[tuple[str, int, Profile | None, int]]:
         """User, changelog offset, profile (None: unreadable), bytes."""

@@ -63,6 +63,15 @@ def test_what_does_not_fit_together_is_named(options: dict[str, Any], message: s
     assert SECRET not in str(caught.value.__cause__)
 
 
+@pytest.mark.parametrize(("held", "fault"), [(b"\xff" + SECRET.encode(), "not UTF-8"), (b"\n", "holds no password")])
+def test_a_file_that_holds_no_password_is_named(held: bytes, fault: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(held)
+    with pytest.raises(SettingsError, match=f"PROFILESTREAM_SASL_PASSWORD_FILE=.*{fault}") as caught:
+        read_settings(**{**SASL, "sasl_password": None, "sasl_password_file": file})
+    assert SECRET not in str(caught.value)
+
+
 def test_every_fault_is_named_at_once() -> None:
     with pytest.raises(SettingsError, match=r"(?s)SASL_USERNAME.*SASL_PASSWORD.*SSL_KEY too"):
         read_settings(security_protocol="SASL_SSL", ssl_certificate="LICENSE")

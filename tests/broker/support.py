@@ -19,7 +19,7 @@ from agents.runtime.clients import admin_client, committed_consumer, plain_produ
 from agents.runtime.reading import ReadRecord, read_record
 from agents.runtime.seal import SEAL_KEY
 from agents.settings import ENV_PREFIX, Settings, read_settings
-from agents.topics import Topic, app_id
+from agents.topics import Topic, Topics, app_id
 
 ROOT = Path(__file__).resolve().parents[2]
 RESTARTED_CODES = frozenset({3, -signal.SIGKILL})
@@ -278,6 +278,19 @@ def behind(settings: Settings, worker: str, topic: Topic) -> dict[int, tuple[int
         ends[record.partition] = record.offset + 1
     committed = absorbed(settings, worker, topic)
     return {partition: (committed[partition], end) for partition, end in ends.items() if committed[partition] < end}
+
+
+def wait_until_drained(workers: Cluster, topics: Topics) -> None:
+    """Wait until the workers of each kind have absorbed all of their source topics."""
+    settings = workers.settings
+    for worker, topic in (
+        ("profiles", topics.events),
+        ("profiles", topics.users),
+        ("profiles", topics.requests),
+        ("similarity", topics.cooccurrence),
+        ("scorer", topics.candidates),
+    ):
+        workers.wait_until(lambda w=worker, t=topic: drained(settings, w, t), f"the end of {topic.name}", 120)  # type: ignore[misc]
 
 
 def send(settings: Settings, topic: Topic, records: Sequence[tuple[bytes | None, bytes | None]]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from agents.checks import read_co_counts, read_neighbours, read_row_body
+from agents.cuts import CUT, Cut
 from agents.packed import (
     CANDIDATES,
     CO_COUNTS,
@@ -126,6 +127,7 @@ DECODERS = (
         False,
         partial(decoded, lambda value: read_catalogue(key_of(value, "item_id"), value), encode_json, limits.item),
     ),
+    _packed("Cut", CUT, CUT.read, lambda _: None, Cut({0: {"events": 7}, 3: {}}, 2), Cut({})),
     _packed(
         "Profile",
         PROFILE,

@@ -16,7 +16,7 @@ from agents.records import check_id
 from agents.runtime.clients import admin_client, committed_consumer, plain_producer
 from agents.runtime.refusal import no_answer
 from agents.settings import Settings
-from agents.topics import Topic, build_topics
+from agents.topics import Topic, app_id, build_topics
 
 ANSWER_TIMEOUT_S = 8.0
 POLL_S = 0.5
@@ -36,7 +36,7 @@ def forget(settings: Settings, user: str, timeout_s: float) -> int:
     topics, key = build_topics(settings), user.encode()
     changelog = topics.profiles_changelog
     place = TopicPartition(changelog.name, partition_of(key, changelog.partitions))
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}forget", **{"fetch.wait.max.ms": 20})
+    consumer = committed_consumer(settings, app_id(settings, "forget"), **{"fetch.wait.max.ms": 20})
     try:
         # From before the null is sent: what answers it is then seen for certain.
         place.offset = consumer.get_watermark_offsets(place, ANSWER_TIMEOUT_S)[1]

@@ -25,7 +25,7 @@ OPEN_TIMEOUT_S = 60.0
 def scan(settings: Settings, topic: Topic, partition: int) -> Iterator[tuple[bytes, bytes | None]]:
     """(key, value) of every committed record of a partition, oldest first. Raises `BrokerError`."""
     options = {"enable.partition.eof": True, "fetch.wait.max.ms": FETCH_WAIT_MS}
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}lookup", **options)
+    consumer = committed_consumer(settings, app_id(settings, "lookup"), **options)
     try:
         consumer.get_watermark_offsets(TopicPartition(topic.name, partition), TIMEOUT_S)
         consumer.assign([TopicPartition(topic.name, partition, 0)])
@@ -59,7 +59,7 @@ def read_whole(settings: Settings, topic: Topic, partition: int, end: int | None
     if end is None:
         (end,) = ends_of(settings, topic, [partition])
     place = TopicPartition(topic.name, partition, 0)
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}lookup", **options)
+    consumer = committed_consumer(settings, app_id(settings, "lookup"), **options)
     try:
         consumer.assign([place])
         yield from _up_to(consumer, place, end)
@@ -72,7 +72,7 @@ def read_whole(settings: Settings, topic: Topic, partition: int, end: int | None
 def ends_of(settings: Settings, topic: Topic, partitions: Sequence[int]) -> list[int]:
     """The ends that partitions have now, open transactions included. Raises `BrokerError`."""
     uncommitted = {"isolation.level": "read_uncommitted"}
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}lookup", **uncommitted)
+    consumer = committed_consumer(settings, app_id(settings, "lookup"), **uncommitted)
     try:
         places = [TopicPartition(topic.name, partition) for partition in partitions]
         return [int(consumer.get_watermark_offsets(place, TIMEOUT_S)[1]) for place in places]

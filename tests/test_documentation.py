@@ -18,7 +18,7 @@ BLOCKS = "\n".join(re.findall(r"^```.*?\n(.*?)^```", README, re.MULTILINE | re.D
 SPANS = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL))
 COMMAND_LINES = re.findall(r"(?:^|[\s/])profilestream ([a-z][^#&|\n]*)", "\n".join([BLOCKS, *SPANS]))
 PLACEHOLDERS = {"PROFILESTREAM_NAME"}
-DOCUMENTS = ["README.md", "SECURITY.md", "ARCHITECTURE.md", "benchmarks/README.md"]
+DOCUMENTS = ["README.md", "SECURITY.md", "RELIABILITY.md", "ARCHITECTURE.md", "benchmarks/README.md"]
 
 
 def commands() -> TyperGroup:

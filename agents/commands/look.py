@@ -24,7 +24,7 @@ def watch(
     from agents.pseudonyms import naming
     from agents.runtime.clients import committed_consumer
     from agents.settings import read_settings
-    from agents.topics import build_topics
+    from agents.topics import app_id, build_topics
 
     settings = read_settings()
     key = None if user is None else naming(settings)(user).encode()
@@ -32,7 +32,7 @@ def watch(
     check_topics(settings, [topic.name])
     from confluent_kafka import TopicPartition
 
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}watch", **{"fetch.wait.max.ms": 50})
+    consumer = committed_consumer(settings, app_id(settings, "watch"), **{"fetch.wait.max.ms": 50})
     ends = [consumer.get_watermark_offsets(TopicPartition(topic.name, p), 10.0)[1] for p in range(topic.partitions)]
     consumer.assign([TopicPartition(topic.name, partition, end) for partition, end in enumerate(ends)])
     console, shown = Console(), 0

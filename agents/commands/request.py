@@ -95,8 +95,9 @@ def _at_the_end(settings: "Settings", names: list[str], partition: int) -> "Cons
 
     from agents.runtime.clients import committed_consumer
     from agents.runtime.refusal import no_answer
+    from agents.topics import app_id
 
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}request", **{"fetch.wait.max.ms": 20})
+    consumer = committed_consumer(settings, app_id(settings, "request"), **{"fetch.wait.max.ms": 20})
     try:
         ends = [consumer.get_watermark_offsets(TopicPartition(name, partition), 10.0)[1] for name in names]
     except KafkaException as exc:

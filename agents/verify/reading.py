@@ -26,7 +26,7 @@ class Reader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        group = f"{settings.topic_prefix}verify"
+        group = app_id(settings, "verify")
         options = {
             "enable.partition.eof": True,
             "fetch.wait.max.ms": FETCH_WAIT_MS,

@@ -24,19 +24,19 @@ LEARNED_SHARE = 0.8
 ROWS_PUBLISHED_PER_S = 600
 """About 3 MB of neighbours a second: the embedded broker keeps 20 MB, and the views must not fall behind."""
 INTERRUPTED = 130
-ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""They end the demo as Ctrl-C does."""
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""They end the demo, once; further ones must not disturb the clean-up."""
 POLL_S = 0.1
 ACTIVE_KEPT = 20
 
 
 def run(*, bert: bool, most_events: int) -> int:
     """Run the demo; returns its exit code. Everything it started has ended when it returns."""
-    console = Console()
-    before = {number: signal.signal(number, _interrupt) for number in ENDING}
+    console, asked = Console(), Interrupt()
+    before = {number: signal.signal(number, asked.hear) for number in ENDING}
     try:
         with demo_folder() as folder:
-            _run(folder, console, bert, most_events)
+            _run(folder, console, bert, most_events, asked)
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started has ended")
         return INTERRUPTED
@@ -46,11 +46,24 @@ def run(*, bert: bool, most_events: int) -> int:
     return 0
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class Interrupt:
+    """A signal to end. Its exception is lost where it strikes in a destructor or a callback; `check` raises it then."""
+
+    _heard = False
+
+    def hear(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        if not self._heard:
+            self._heard = True
+            raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if a signal came."""
+        if self._heard:
+            raise KeyboardInterrupt
 
 
-def _run(folder: Path, console: Console, bert: bool, most_events: int) -> None:
+def _run(folder: Path, console: Console, bert: bool, most_events: int, asked: Interrupt) -> None:
     began = time.perf_counter()
     with EmbeddedBroker() as broker:
         environment = {
@@ -74,24 +87,25 @@ def _run(folder: Path, console: Console, bert: bool, most_events: int) -> None:
         with Workers(folder, environment) as workers:
             for kind in ("scorer", "profiles", "similarity"):
                 workers.start(kind)
-            _wait_until_ready(workers, console)
+            _wait_until_ready(workers, console, asked)
             console.print(f"{items:,} catalogue entries; workers ready after {time.perf_counter() - began:.0f} s")
             with Screen(console) as screen:
-                _replay(settings, workers, screen, most_events)
+                _replay(settings, workers, screen, most_events, asked)
     console.print(f"done in {time.perf_counter() - began:.0f} s; everything that was started has ended")
 
 
-def _wait_until_ready(workers: Workers, console: Console) -> None:
+def _wait_until_ready(workers: Workers, console: Console, asked: Interrupt) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     with console.status("waiting for the workers") as status:
         while waiting := workers.waiting_for():
+            asked.check()
             status.update(f"waiting for {waiting}")
             if time.monotonic() > deadline:
                 raise ProfilestreamError(f"the workers were not ready after {READY_TIMEOUT_S:.0f} s: {waiting}")
             time.sleep(POLL_S)
 
 
-def _replay(settings: Settings, workers: Workers, screen: Screen, most_events: int) -> None:
+def _replay(settings: Settings, workers: Workers, screen: Screen, most_events: int, asked: Interrupt) -> None:
     events = list(sample.events())[-most_events:]
     split = int(len(events) * LEARNED_SHARE)
     scores, active = NextEvents(), deque[str](maxlen=ACTIVE_KEPT)
@@ -100,6 +114,7 @@ def _replay(settings: Settings, workers: Workers, screen: Screen, most_events: i
 
     def tick() -> None:
         nonlocal checked_at
+        asked.check()
         if time.monotonic() - checked_at > 1.0:
             workers.check()
             checked_at = time.monotonic()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.demo.run import Interrupt
+
 ROOT = Path(__file__).resolve().parents[3]
 MARK = "PROFILESTREAM_DEMO_TEST"
 
@@ -71,6 +73,16 @@ def test_a_signal_ends_the_demo_and_all_it_started(number: signal.Signals, uniqu
         process.send_signal(number)
         assert process.wait(30) == 130
     assert left(unique) == []
+
+
+def test_a_signal_is_raised_once_and_again_where_it_was_lost() -> None:
+    asked = Interrupt()
+    asked.check()
+    with pytest.raises(KeyboardInterrupt):
+        asked.hear(signal.SIGINT, None)
+    asked.hear(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt):
+        asked.check()
 
 
 @pytest.mark.slow

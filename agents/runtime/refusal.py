@@ -20,6 +20,8 @@ _NO_RIGHT = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
+_WORDS_OF_TLS = ("SSL handshake failed", "SSL routines")
+"""librdkafka's own, and OpenSSL's. "SSL" alone is also in the name of a state, in which any connection may end."""
 
 
 def no_answer(settings: Settings, error: KafkaException) -> ProfilestreamError:
@@ -46,7 +48,7 @@ def no_answer(settings: Settings, error: KafkaException) -> ProfilestreamError:
             "PROFILESTREAM_SASL_MECHANISM."
         )
     said = reason.str()
-    of_tls = reason.code() == KafkaError._SSL or "SSL handshake failed" in said
+    of_tls = reason.code() == KafkaError._SSL or any(words in said for words in _WORDS_OF_TLS)
     if of_tls and ("certificate verify failed" in said or "hostname mismatch" in said.lower()):
         return AccessError(
             f"the certificate of {where} is not trusted: {reason.str()}\n  "

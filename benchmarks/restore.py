@@ -21,20 +21,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from agents.admin import create_topics
 from agents.local.java import find_java
-from agents.runtime.clients import admin_client, transactional_producer
+from agents.runtime.clients import committed_consumer, transactional_producer
 from agents.runtime.metrics import Metrics
 from agents.runtime.restore import Restorer
 from agents.runtime.seal import EMPTY, SEAL_KEY, Absorbed, Seal, Tally, checksum
 from agents.runtime.table import Table
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
-from benchmarks.harness import ROOT, kafka, machine
+from benchmarks.harness import ROOT, kafka, machine, wait_until
 
 ROWS, DISTINCT = 2_000_000, 1_600_000
 KEY_BYTES, VALUE_BYTES = 12, 88
@@ -73,7 +73,7 @@ def fill(settings: Settings, rows: Rows, count: int) -> None:
     topics, group = build_topics(settings), app_id(settings, "profiles")
     parts = topics.profiles_changelog.partitions
     starts = [TopicPartition(topics.events.name, partition, 0) for partition in range(parts)]
-    admin_client(settings).alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, starts)])[group].result()
+    wait_until(lambda: _commit(settings, group, starts), [], "a coordinator of the group")
     producer = transactional_producer(settings, f"{group}-fill")
     producer.init_transactions(20)
     tallies = dict.fromkeys(range(parts), EMPTY)
@@ -91,6 +91,18 @@ def fill(settings: Settings, rows: Rows, count: int) -> None:
             seal = Seal(tallies[partition], {topics.events.name: Absorbed(0, "")})
             producer.produce(topics.profiles_changelog.name, seal.pack(), SEAL_KEY, partition)
         producer.commit_transaction(60)
+
+
+def _commit(settings: Settings, group: str, offsets: list[TopicPartition]) -> bool:
+    """Commit offsets for a group without members; False: a new broker has no coordinator for it yet."""
+    consumer = committed_consumer(settings, group)
+    try:
+        consumer.commit(offsets=offsets, asynchronous=False)
+    except KafkaException:
+        return False
+    finally:
+        consumer.close()
+    return True
 
 
 def once(settings: Settings) -> dict[str, float]:

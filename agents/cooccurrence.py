@@ -63,7 +63,7 @@ class CoCountsWriter:
         if not changes and not touched:
             return
         numbers, names = self._items.numbers, self._items.ids
-        sequences = lay_out([(numbers(before), numbers(new), left) for before, new, left in changes], self._window)
+        sequences = lay_out([(numbers(before), numbers(new), left) for before, new, left in changes])
         every, place = np.unique(np.concatenate([sequences.items, numbers(touched)]), return_inverse=True)
         split = len(sequences.items)
         local = Sequences(place[:split], sequences.starts, sequences.old, sequences.left)

@@ -31,7 +31,7 @@ def scan(settings: Settings, topic: Topic, partition: int) -> Iterator[tuple[byt
         consumer.assign([TopicPartition(topic.name, partition, 0)])
         yield from _until_the_end(consumer)
     except KafkaException as exc:
-        raise _unreadable(settings, topic, exc) from exc
+        raise unreadable(settings, topic, exc, app_id(settings, "lookup")) from exc
     finally:
         consumer.close()
 
@@ -62,9 +62,9 @@ def read_whole(settings: Settings, topic: Topic, partition: int, end: int | None
     consumer = committed_consumer(settings, app_id(settings, "lookup"), **options)
     try:
         consumer.assign([place])
-        yield from _up_to(consumer, place, end)
+        yield from read_up_to(consumer, place, end)
     except KafkaException as exc:
-        raise _unreadable(settings, topic, exc) from exc
+        raise unreadable(settings, topic, exc, app_id(settings, "lookup")) from exc
     finally:
         consumer.close()
 
@@ -77,30 +77,38 @@ def ends_of(settings: Settings, topic: Topic, partitions: Sequence[int]) -> list
         places = [TopicPartition(topic.name, partition) for partition in partitions]
         return [int(consumer.get_watermark_offsets(place, TIMEOUT_S)[1]) for place in places]
     except KafkaException as exc:
-        raise _unreadable(settings, topic, exc) from exc
+        raise unreadable(settings, topic, exc, app_id(settings, "lookup")) from exc
     finally:
         consumer.close()
 
 
-def _unreadable(settings: Settings, topic: Topic, error: KafkaException) -> ProfilestreamError:
+def unreadable(settings: Settings, topic: Topic, error: KafkaException, group: str) -> ProfilestreamError:
+    """The error for a topic that could not be read in the name of this group."""
     if error.args[0].code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT}:
         return no_answer(settings, error)
     if lacks_right(error.args[0]):
-        return no_right(settings, f"Read on topic {topic.name}, Describe on group {app_id(settings, 'lookup')}")
+        return no_right(settings, f"Read on topic {topic.name}, Describe on group {group}")
     return BrokerError(
         f"cannot read topic {topic.name} at {settings.bootstrap_servers}: {error.args[0].str()}\n  "
         "Is Kafka running, and were the topics made (profilestream topics create)?"
     )
 
 
-def _up_to(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[ReadRecord]:
+def read_up_to(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[ReadRecord]:
+    """Committed records up to `end`, of a consumer that was assigned `place` and tells the ends of partitions.
+
+    Raises `BrokerError` after `OPEN_TIMEOUT_S` of silence, `KafkaException` for what the broker refuses.
+    """
     heard = time.monotonic()
     while True:
         messages = consumer.consume(READ_AT_ONCE, WAIT_S)
         if messages:
             heard = time.monotonic()
         elif time.monotonic() - heard > OPEN_TIMEOUT_S:
-            raise BrokerError(f"{place.topic}-{place.partition} could not be read to its end: a transaction stays open")
+            raise BrokerError(
+                f"{place.topic}-{place.partition} could not be read to {end}: for {OPEN_TIMEOUT_S:.0f} s the broker "
+                "did not answer, or a transaction stayed open"
+            )
         for message in messages:
             error, offset = message.error(), message.offset() or 0
             if error is None and offset < end:

@@ -63,16 +63,15 @@ def within_reach(before: S, left: int, window: int) -> S:
     return before if left else before[-window:]
 
 
-def lay_out(changes: Sequence[tuple[Ints, Ints, int]], window: int) -> Sequences:
-    """`Sequences` of (before, new, left) triples; cuts away what is not within reach."""
+def lay_out(changes: Sequence[tuple[Ints, Ints, int]]) -> Sequences:
+    """`Sequences` of (before, new, left) triples; of `before` it is enough what is `within_reach`."""
     parts: list[Ints] = []
     old = np.empty(len(changes), np.int64)
     lengths = np.empty(len(changes), np.int64)
-    for place, (before, new, left) in enumerate(changes):
-        tail = within_reach(before, left, window)
-        parts += (tail, new)
-        old[place] = len(tail)
-        lengths[place] = len(tail) + len(new)
+    for place, (before, new, _) in enumerate(changes):
+        parts += (before, new)
+        old[place] = len(before)
+        lengths[place] = len(before) + len(new)
     items = np.concatenate(parts) if parts else np.zeros(0, np.int64)
     left_of = np.array([left for _, _, left in changes], np.int64)
     return Sequences(items, np.cumsum(lengths) - lengths, old, left_of)
@@ -129,4 +128,4 @@ def entries_of(indptr: NDArray[np.integer], rows: Ints) -> tuple[Ints, Ints]:
 def count_pairs(histories: Sequence[Ints], size: int, window: int) -> tuple[sparse.csr_array, Ints]:
     """Σ_u pairs(H_u) from scratch: the co-counts and users that these histories stand for (see `pair_changes`)."""
     nothing = np.zeros(0, np.int64)
-    return pair_changes(lay_out([(nothing, history, 0) for history in histories], window), size, window)
+    return pair_changes(lay_out([(nothing, history, 0) for history in histories]), size, window)

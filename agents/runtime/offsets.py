@@ -21,7 +21,7 @@ from faust.types import TP
 
 from agents.errors import BrokerError, SetupError
 from agents.runtime.clients import committed_consumer
-from agents.runtime.refusal import lacks_right, no_right
+from agents.runtime.refusal import refused
 from agents.runtime.seal import Absorbed, Seal
 from agents.settings import Settings
 
@@ -40,9 +40,9 @@ def broker_errors(what: str, settings: Settings | None = None, right: str = "") 
     try:
         yield
     except KafkaException as exc:
-        if settings is not None and lacks_right(exc.args[0]):
-            raise no_right(settings, right) from exc
-        raise BrokerError(f"{what}: {exc.args[0].str()}") from exc
+        if settings is None:
+            raise BrokerError(f"{what}: {exc.args[0].str()}") from exc
+        raise refused(settings, what, right, exc) from exc
     except TimeoutError as exc:
         raise BrokerError(f"{what}: no answer in time") from exc
 

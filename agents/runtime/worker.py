@@ -218,9 +218,11 @@ class Worker:
         """
         owned = dict(list(self._positions.owned().items())[:1])
         if owned and self._failed is None:
-            self._absorber.absorb(self._gathered.take(), owned)
+            batch = self._gathered.take()
+            self._absorber.absorb(batch, owned)
             self._absorbed_at = time.monotonic()
-            self._health.note_lag(moved=True, behind=True)  # record by record, one batch can take minutes
+            if len(batch):  # record by record, one can take minutes
+                self._health.note_lag(moved=True, behind=True)
         self._room.set()
 
     def _fail(self, error: BaseException) -> None:

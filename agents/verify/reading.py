@@ -1,13 +1,13 @@
 """Topics read up to an offset, every transaction before it decided."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from agents.errors import BrokerError
+from agents.errors import BrokerError, ProfilestreamError
+from agents.lookup import read_up_to, unreadable
 from agents.runtime.clients import committed_consumer
-from agents.runtime.reading import ReadRecord, read_record
+from agents.runtime.reading import ReadRecord
 from agents.runtime.refusal import refused
 from agents.settings import Settings
 from agents.topics import Topic, app_id
@@ -15,8 +15,6 @@ from agents.topics import Topic, app_id
 SILENCE_TIMEOUT_S = 60.0
 """Longer than the broker lets a dead worker's transaction stay open."""
 ANSWER_TIMEOUT_S = 10.0
-READ_AT_ONCE = 10_000
-WAIT_S = 0.2
 FETCH_WAIT_MS = 20
 QUEUED_KB = 16 * 1024
 
@@ -79,39 +77,21 @@ class Reader:
         """Committed records with offsets from `start` to before `end`, once every transaction there is decided."""
         if start >= end:
             return
-        consumer = self._committed
-        consumer.assign([TopicPartition(topic.name, partition, start)])
+        place = TopicPartition(topic.name, partition, start)
+        self._committed.assign([place])
         try:
-            heard = time.monotonic()
-            while True:
-                messages = consumer.consume(READ_AT_ONCE, WAIT_S)
-                if messages:
-                    heard = time.monotonic()
-                elif time.monotonic() - heard > SILENCE_TIMEOUT_S:
-                    raise BrokerError(
-                        f"{topic.name}-{partition} could not be read to {end}: for {SILENCE_TIMEOUT_S:.0f} s the "
-                        "broker did not answer, or a transaction stayed open"
-                    )
-                for message in messages:
-                    error, offset = message.error(), message.offset() or 0
-                    if error is None:
-                        if offset >= end:
-                            return
-                        yield read_record(message)
-                    elif error.code() != KafkaError._PARTITION_EOF:
-                        raise BrokerError(f"{topic.name}: {error}")
-                    elif offset >= end:
-                        return
+            yield from read_up_to(self._committed, place, end)
+        except KafkaException as exc:
+            raise self._unreadable(topic, exc) from exc
         finally:
-            consumer.unassign()
+            self._committed.unassign()
 
-    @staticmethod
-    def _bounds(consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
+    def _bounds(self, consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
         try:
             low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), ANSWER_TIMEOUT_S)
             return low, high
         except KafkaException as exc:
-            raise BrokerError(
-                f"cannot read topic {topic.name}: {exc.args[0].str()}\n  "
-                "Is Kafka running, and were the topics made (profilestream topics create)?"
-            ) from exc
+            raise self._unreadable(topic, exc) from exc
+
+    def _unreadable(self, topic: Topic, error: KafkaException) -> ProfilestreamError:
+        return unreadable(self._settings, topic, error, app_id(self._settings, "verify"))

@@ -15,6 +15,7 @@ from models.cooccurrence import (
     pack_counts,
     pair_changes,
     unpack_counts,
+    within_reach,
 )
 
 Ints = NDArray[np.int64]
@@ -66,10 +67,11 @@ def test_changes_of_batches_add_up_to_the_pairs_of_the_histories(
     total = np.zeros((ITEMS, ITEMS), np.int64)
     of_item = np.zeros(ITEMS, np.int64)
     for begin in range(0, 25, batch):
-        changes = [
+        folded = [
             fold(history, seen[begin : begin + batch], size) for history, seen in zip(histories, events, strict=True)
         ]
-        pairs, change = pair_changes(lay_out(changes, window), ITEMS, window)
+        changes = [(within_reach(before, left, window), new, left) for before, new, left in folded]
+        pairs, change = pair_changes(lay_out(changes), ITEMS, window)
         total += pairs.toarray()
         of_item += change
     g, c = unpack_counts(total)
@@ -84,7 +86,7 @@ def test_erasing_a_user_leaves_what_the_others_made(events: list[list[int]]) -> 
     histories = [list(dict.fromkeys(seen)) for seen in events]
     whole, of_item = count_pairs([ints(history) for history in histories], ITEMS, WINDOW)
     gone = ints(histories[0])
-    erased, change = pair_changes(lay_out([(gone, ints([]), len(gone))], WINDOW), ITEMS, WINDOW)
+    erased, change = pair_changes(lay_out([(gone, ints([]), len(gone))]), ITEMS, WINDOW)
     rest, rest_of_item = count_pairs([ints(history) for history in histories[1:]], ITEMS, WINDOW)
     np.testing.assert_array_equal((whole + erased).toarray(), rest.toarray())
     np.testing.assert_array_equal(of_item + change, rest_of_item)
@@ -99,13 +101,13 @@ def test_the_order_of_users_does_not_matter(events: list[list[int]]) -> None:
 
 
 def test_an_unchanged_history_changes_nothing() -> None:
-    pairs, change = pair_changes(lay_out([(ints([1, 2, 3]), ints([]), 0)], WINDOW), ITEMS, WINDOW)
+    pairs, change = pair_changes(lay_out([(ints([1, 2, 3]), ints([]), 0)]), ITEMS, WINDOW)
     assert pairs.nnz == 0
     assert not change.any()
 
 
 def test_no_change_at_all_is_an_empty_matrix() -> None:
-    pairs, change = pair_changes(lay_out([], WINDOW), ITEMS, WINDOW)
+    pairs, change = pair_changes(lay_out([]), ITEMS, WINDOW)
     assert pairs.shape == (ITEMS, ITEMS)
     assert pairs.nnz == 0
     assert len(change) == ITEMS
@@ -114,7 +116,7 @@ def test_no_change_at_all_is_an_empty_matrix() -> None:
 def test_an_item_that_left_and_came_back_in_one_batch_is_counted_once() -> None:
     history: list[int] = [0, 1]
     change = fold(history, [2, 0], 2)
-    pairs, users_changed = pair_changes(lay_out([change], WINDOW), ITEMS, WINDOW)
+    pairs, users_changed = pair_changes(lay_out([change]), ITEMS, WINDOW)
     before, _ = count_pairs([ints([0, 1])], ITEMS, WINDOW)
     after, _ = count_pairs([ints([2, 0])], ITEMS, WINDOW)
     assert history == [2, 0]

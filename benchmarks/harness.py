@@ -68,6 +68,15 @@ def running(name: str, command: Sequence[str], environment: dict[str, str], fold
                 process.wait()
 
 
+def variables_of(settings: Settings) -> dict[str, str]:
+    """Variables that lead a process to the same broker, topics and folder."""
+    return {
+        "PROFILESTREAM_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "PROFILESTREAM_TOPIC_PREFIX": settings.topic_prefix,
+        "PROFILESTREAM_DATA_DIR": str(settings.data_dir),
+    }
+
+
 def worker(kind: str) -> list[str]:
     """The command line of a worker."""
     return [sys.executable, "-m", "agents.cli", "worker", kind]

@@ -25,7 +25,7 @@ from agents.runtime.clients import plain_producer
 from agents.settings import read_settings
 from agents.topics import Topic, app_id, build_topics
 from agents.verify.reading import Reader
-from benchmarks.harness import Offsets, kafka, machine, running, wait_until, worker
+from benchmarks.harness import Offsets, kafka, machine, running, variables_of, wait_until, worker
 from benchmarks.workload import ITEMS, SEED, event
 
 PARTS = 5
@@ -63,12 +63,7 @@ def run(broker: LocalKafka, folder: Path, name: str, made: Events, count: int) -
     """Events through the profiles worker, their changes through the similarity worker."""
     settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=f"{name}-", data_dir=folder / name)
     create_topics(settings)
-    environment = {
-        "PROFILESTREAM_BOOTSTRAP_SERVERS": broker.bootstrap,
-        "PROFILESTREAM_TOPIC_PREFIX": settings.topic_prefix,
-        "PROFILESTREAM_DATA_DIR": str(settings.data_dir),
-        "PROFILESTREAM_TRIGGER_TYPES": "",
-    }
+    variables = {**variables_of(settings), "PROFILESTREAM_TRIGGER_TYPES": ""}
     topics, offsets, reader = build_topics(settings), Offsets(settings), Reader(settings)
     producer = plain_producer(settings, **{"linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
     records = list(made)
@@ -77,7 +72,7 @@ def run(broker: LocalKafka, folder: Path, name: str, made: Events, count: int) -
         producer.produce(topics.events.name, value, key, partition)
         producer.poll(0)
     producer.flush(60)
-    with running(name, worker("profiles"), environment, folder) as process:
+    with running(name, worker("profiles"), variables, folder) as process:
         absorbed = lambda: offsets.committed(app_id(settings, "profiles"), topics.events)  # noqa: E731
         at = [(wait_until(lambda: absorbed() > 0, [process], "the first batch"), absorbed())]
         for part in range(1, PARTS + 1):
@@ -87,7 +82,7 @@ def run(broker: LocalKafka, folder: Path, name: str, made: Events, count: int) -
     rates = [round((n1 - n0) / (t1 - t0)) for (t0, n0), (t1, n1) in pairwise(at)]
     ends = sum(reader.end(topics.cooccurrence, q) for q in range(topics.cooccurrence.partitions))
     began = time.perf_counter()
-    with running(f"{name}-similarity", worker("similarity"), environment, folder) as process:
+    with running(f"{name}-similarity", worker("similarity"), variables, folder) as process:
         group = app_id(settings, "similarity")
         last = wait_until(
             # The log ends in a transaction marker, which is never absorbed.

@@ -25,7 +25,7 @@ from agents.partition import partition_of, partitions_of
 from agents.runtime.clients import plain_producer
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
-from benchmarks.harness import Measured, Offsets, kafka, machine, running, wait_until, worker
+from benchmarks.harness import Measured, Offsets, kafka, machine, running, variables_of, wait_until, worker
 from benchmarks.latency import CandidatesReader
 from benchmarks.workload import event, events
 
@@ -93,14 +93,9 @@ def burst(broker: LocalKafka, folder: Path, seconds: float, max_age_s: float) ->
     prefix = f"overload-{max_age_s:g}-"
     settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
     create_topics(settings)
-    environment = {
-        "PROFILESTREAM_BOOTSTRAP_SERVERS": broker.bootstrap,
-        "PROFILESTREAM_TOPIC_PREFIX": prefix,
-        "PROFILESTREAM_DATA_DIR": str(folder / prefix),
-        "PROFILESTREAM_TRIGGER_MAX_AGE_S": str(max_age_s),
-    }
+    variables = {**variables_of(settings), "PROFILESTREAM_TRIGGER_MAX_AGE_S": str(max_age_s)}
     topics, offsets = build_topics(settings), Offsets(settings)
-    with running(prefix, worker("profiles"), environment, folder) as process:
+    with running(prefix, worker("profiles"), variables, folder) as process:
 
         def absorbed() -> int:
             return offsets.committed(app_id(settings, "profiles"), topics.events)

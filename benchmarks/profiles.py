@@ -24,7 +24,7 @@ from agents.runtime.clients import admin_client, committed_consumer
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
 from benchmarks import latency, workload
-from benchmarks.harness import Offsets, kafka, machine, running, topic_bytes, wait_until, worker
+from benchmarks.harness import Offsets, kafka, machine, running, topic_bytes, variables_of, wait_until, worker
 
 PEER_EVENTS = 40_000
 """Plain Faust takes half a minute for so many."""
@@ -37,14 +37,9 @@ RESULTS = Path(__file__).parent / "results" / "profiles.json"
 
 def _settings(broker: LocalKafka, folder: Path, prefix: str) -> tuple[Settings, dict[str, str]]:
     """Settings of one part of the run, and the same as environment of its processes."""
-    environment = {
-        "PROFILESTREAM_BOOTSTRAP_SERVERS": broker.bootstrap,
-        "PROFILESTREAM_TOPIC_PREFIX": prefix,
-        "PROFILESTREAM_DATA_DIR": str(folder / prefix),
-    }
     settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
     create_topics(settings)
-    return settings, environment
+    return settings, variables_of(settings)
 
 
 def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:

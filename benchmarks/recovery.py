@@ -29,7 +29,7 @@ from agents.partition import partition_of, partitions_of
 from agents.runtime.clients import plain_producer
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
-from benchmarks.harness import Measured, Offsets, kafka, machine, running, wait_until, worker
+from benchmarks.harness import Measured, Offsets, kafka, machine, running, variables_of, wait_until, worker
 from benchmarks.latency import CandidatesReader
 from benchmarks.workload import ITEMS, event
 
@@ -50,16 +50,14 @@ class Group:
     def start(self, instance: str) -> Measured:
         """Start a worker under this name."""
         self._starts += 1
-        environment = {
-            "PROFILESTREAM_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
-            "PROFILESTREAM_TOPIC_PREFIX": self.settings.topic_prefix,
-            "PROFILESTREAM_DATA_DIR": str(self.settings.data_dir),
+        variables = {
+            **variables_of(self.settings),
             "PROFILESTREAM_SESSION_TIMEOUT_MS": str(self.settings.session_timeout_ms),
             "PROFILESTREAM_STANDBY": str(self.settings.standby),
             "PROFILESTREAM_INSTANCE": instance,
         }
         name = f"{self.settings.topic_prefix}{instance}-{self._starts}"
-        return self._stack.enter_context(running(name, worker("profiles"), environment, self._folder))
+        return self._stack.enter_context(running(name, worker("profiles"), variables, self._folder))
 
 
 @contextmanager

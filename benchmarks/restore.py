@@ -34,7 +34,7 @@ from agents.runtime.seal import EMPTY, SEAL_KEY, Absorbed, Seal, Tally, checksum
 from agents.runtime.table import Table
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
-from benchmarks.harness import ROOT, kafka, machine, wait_until
+from benchmarks.harness import ROOT, kafka, machine, variables_of, wait_until
 
 ROWS, DISTINCT = 2_000_000, 1_600_000
 KEY_BYTES, VALUE_BYTES = 12, 88
@@ -127,14 +127,10 @@ def restores(settings: Settings, folder: Path) -> Iterator[dict[str, Any]]:
     """Fresh restores, each in a process of its own."""
     for number in range(RUNS):
         data = folder / f"run-{number}"
-        environment = {
-            "PROFILESTREAM_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
-            "PROFILESTREAM_TOPIC_PREFIX": settings.topic_prefix,
-            "PROFILESTREAM_DATA_DIR": str(data),
-        }
+        variables = variables_of(settings.model_copy(update={"data_dir": data}))
         command = [sys.executable, "-m", "benchmarks.restore", "--once"]
         done = subprocess.run(
-            command, env={**os.environ, **environment}, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=300
+            command, env={**os.environ, **variables}, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=300
         )
         shutil.rmtree(data)
         yield json.loads(done.stdout)

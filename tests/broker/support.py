@@ -194,27 +194,42 @@ def cluster(settings: Settings, folder: Path, restarted_codes: frozenset[int] = 
 
 
 def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
-    """Every record of a topic, partition by partition, offsets ascending."""
+    """Every committed record of a topic, partition by partition, offsets ascending.
+
+    Waits for the transactions that are open at the call: an offset can be committed before the records of its
+    transaction are readable.
+    """
     # The broker says that a partition is at its end when the wait of a fetch is over.
     options = {"enable.partition.eof": True, "fetch.wait.max.ms": 5}
+    left = _ends(settings, topic)
     consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **options)
     records: list[ReadRecord] = []
     try:
-        left = set(consumer.list_topics(topic, 10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, partition, 0) for partition in left])
         deadline = time.monotonic() + 60
         while left:
-            assert time.monotonic() < deadline, f"{topic} could not be read to its end"
+            assert time.monotonic() < deadline, f"{topic} could not be read to {left} (partition: end)"
             for message in consumer.consume(10_000, 0.02):
-                error = message.error()
+                error, partition = message.error(), message.partition() or 0
                 if error is None:
                     records.append(read_record(message))
                 else:
                     assert error.code() == KafkaError._PARTITION_EOF, error
-                    left.discard(message.partition() or 0)
+                    if (message.offset() or 0) >= left.get(partition, 0):
+                        left.pop(partition, None)
     finally:
         consumer.close()
     return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+def _ends(settings: Settings, topic: str) -> dict[int, int]:
+    """Partition → its end, open transactions included."""
+    consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **{"isolation.level": "read_uncommitted"})
+    try:
+        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in partitions}
+    finally:
+        consumer.close()
 
 
 def newest(records: Sequence[ReadRecord]) -> dict[tuple[int, bytes], bytes]:
@@ -273,10 +288,9 @@ def drained(settings: Settings, worker: str, topic: Topic) -> bool:
 
 def behind(settings: Settings, worker: str, topic: Topic) -> dict[int, tuple[int, int]]:
     """Partitions with records that a worker has not absorbed: (committed offset, end of the committed records)."""
-    ends: dict[int, int] = {}
-    for record in read_all(settings, topic.name):
-        ends[record.partition] = record.offset + 1
+    # First what is committed: a transaction between the two looks can forward records to the topic that it reads.
     committed = absorbed(settings, worker, topic)
+    ends = {record.partition: record.offset + 1 for record in read_all(settings, topic.name)}
     return {partition: (committed[partition], end) for partition, end in ends.items() if committed[partition] < end}
 
 

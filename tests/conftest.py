@@ -34,10 +34,19 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+_ports: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on, and none of those that outgoing connections get: one could have it first."""
+    """A port that nobody listens on and nobody was given before.
+
+    None of those that outgoing connections get: one could have it first.
+    """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
+        if port in _ports:
+            continue
+        _ports.add(port)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

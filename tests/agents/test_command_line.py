@@ -18,7 +18,7 @@ COMMANDS = [
     ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
     ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["verify"], ["acls"], ["schema"], ["demo"],
 ]  # fmt: skip
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

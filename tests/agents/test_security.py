@@ -149,7 +149,7 @@ def test_a_worker_names_a_wrong_combination(tmp_path: Path) -> None:
         "PATH": "/usr/bin:/bin",
     }
     command = [sys.executable, "-m", "agents.cli", "worker", "profiles"]
-    ended = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    ended = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 2
     assert "PROFILESTREAM_SASL_PASSWORD is set" in ended.stderr
     assert SECRET not in ended.stderr + ended.stdout

@@ -303,6 +303,7 @@ def wait_until_drained(workers: Cluster, topics: Topics) -> None:
         ("profiles", topics.requests),
         ("similarity", topics.cooccurrence),
         ("scorer", topics.candidates),
+        ("profiles", topics.recommendations),
     ):
         workers.wait_until(lambda w=worker, t=topic: drained(settings, w, t), f"the end of {topic.name}", 120)  # type: ignore[misc]
 

@@ -24,7 +24,7 @@ USERS, EACH = 40, 5
 
 @pytest.fixture
 def settings(kafka: str, unique: str, tmp_path: Path) -> Settings:
-    made = broker_settings(kafka, unique, tmp_path / "data", trigger_max_age_s=60, gather_s=0.1)
+    made = broker_settings(kafka, unique, tmp_path / "data", trigger_max_age_s=600, gather_s=0.1)
     create_topics(made)
     return made
 
@@ -87,7 +87,7 @@ def test_old_events_update_profiles_but_get_no_list(settings: Settings, tmp_path
 
 
 def test_lists_that_waited_too_long_for_the_scorer_are_counted_there(kafka: str, unique: str, tmp_path: Path) -> None:
-    settings = broker_settings(kafka, unique, tmp_path / "data", trigger_max_age_s=10)
+    settings = broker_settings(kafka, unique, tmp_path / "data", trigger_max_age_s=20)
     create_topics(settings)
     topics = build_topics(settings)
     with cluster(settings, tmp_path) as workers:

@@ -197,7 +197,7 @@ def test_too_many_bad_records_in_a_row_stop_the_worker_with_a_clear_error(settin
     send(settings, topics.events, [(b"u", b"{")] * 50)
     with cluster(settings, tmp_path) as workers:
         worker = workers.start("profiles", restart=False, PROFILESTREAM_DEAD_LETTERS_IN_ROW="50")
-        assert worker.wait(40) == 1
+        assert worker.wait(120) == 1
     assert "50 bad records in a row" in worker.text()
     assert "PROFILESTREAM_DEAD_LETTERS_IN_ROW" in worker.text()
     assert len(read_all(settings, topics.dead_letters.name)) == 50

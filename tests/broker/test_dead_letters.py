@@ -193,7 +193,7 @@ def test_too_high_a_share_of_bad_records_stops_the_worker(settings: Settings, tm
     with cluster(settings, tmp_path) as workers:
         worker = workers.start("profiles", restart=False, **limits)
         try:
-            assert worker.wait(40) == 1
+            assert worker.wait(120) == 1
         except subprocess.TimeoutExpired:
             pytest.fail(worker.tail())
     assert "60% of the newest 100 records or more are bad" in worker.text()

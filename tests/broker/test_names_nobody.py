@@ -1,6 +1,7 @@
 """Neither logs, at their most talkative, nor metrics name a user, whatever the records are like."""
 
 import json
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -21,6 +22,15 @@ KEY = MARKER.encode()
 def of_marked(value: bytes | None) -> bytes | None:
     """A bad record's value with the marked user in place of its own."""
     return None if value is None else value.replace(b'"user_id": "u"', b'"user_id": "%s"' % KEY)
+
+
+def page_of(port: int, page: str) -> str:
+    """What a worker answers, whatever its status: it may not be ready for a moment."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as answer:
+        return answer.read().decode()
 
 
 @pytest.mark.broker
@@ -60,8 +70,7 @@ def test_neither_logs_nor_metrics_name_a_user(kafka: str, unique: str, tmp_path:
             workers.wait_until(lambda k=kind, t=topic: drained(settings, k, t), f"the end of {topic.name}")  # type: ignore[misc]
         for kind, port in ports.items():
             for page in ("metrics", "ready", "live"):
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=10) as answer:
-                    pages[kind, page] = answer.read().decode()
+                pages[kind, page] = page_of(port, page)
         for worker in started.values():
             worker.stop()
         logs = {kind: worker.text() for kind, worker in started.items()}

@@ -34,6 +34,7 @@ from tests.broker.test_runtime import (
     _set_cleanup,
     all_absorbed,
     check_exact,
+    delete_records,
     records,
     settings,
     start,
@@ -70,7 +71,7 @@ def ended(settings: Settings, folder: Path, name: str) -> Supervised:
     """A worker that is started and ends by itself."""
     with cluster(settings, folder) as workers:
         worker = workers.run(COMMAND, name, restart=False)
-        worker.wait(30)
+        worker.wait(120)
     wait_until(lambda: is_empty(settings), "the end of the session")
     return worker
 
@@ -146,7 +147,7 @@ def test_a_changelog_that_is_not_as_it_was_written_is_noticed(damage: str, setti
         _set_cleanup(settings, changelog, "compact,delete")  # else the broker refuses
         cut = TopicPartition(changelog.name, 0, newest_offsets(settings, 0)[0] + 1)
         assert cut.offset > first
-        admin_client_of(settings).delete_records([cut])[cut].result()
+        delete_records(settings, [cut])
         _set_cleanup(settings, changelog, "compact")
     else:
         produce(settings, [(b"foreign", b"1", 0)])
@@ -185,9 +186,10 @@ def test_local_rows_that_do_not_add_up_are_restored_from_the_changelog(settings:
     with cluster(settings, tmp_path) as workers:
         worker = start(workers)
         workers.wait_until(lambda: all_absorbed(settings, topics.events), "the second records")
+        before = worker.text().count("works on")
         worker.kill()
         worker.wait()
-        workers.wait_until(lambda: worker.text().count("works on") == 2, "the restart")
+        workers.wait_until(lambda: worker.text().count("works on") > before, "the restart")
     check_exact(settings, twice())
 
 
@@ -199,15 +201,18 @@ def test_a_restore_that_is_killed_goes_on_where_it_stopped(kafka: str, unique: s
     topics, rows = build_topics(settings), 12_000
     alter_offsets(settings, [TopicPartition(topics.events.name, 0, 0)])
     produce(settings, [(b"key%d" % number, os.urandom(2_000), 0) for number in range(rows)])
-    dead = Producer({"bootstrap.servers": kafka, "transactional.id": f"{unique}dead"})
+    dead = Producer(
+        {"bootstrap.servers": kafka, "transactional.id": f"{unique}dead", "transaction.timeout.ms": 300_000}
+    )
     dead.init_transactions(20)
     dead.begin_transaction()
     dead.produce(topics.profiles_changelog.name, b"1", b"open", 0)
     dead.flush()
     with cluster(settings, tmp_path) as workers:
         worker = start(workers)
-        workers.wait_until(lambda: "is waited for" in worker.text(), "the last row")
-        assert re.search(r"restoring: 99 %, 12000 records, \d+/s, \d+\.\d MB/s, 1 left", worker.text())
+        almost = re.compile(r"restoring: 99 %, 12000 records, \d+/s, \d+\.\d MB/s, 1 left")
+        workers.wait_until(lambda: almost.search(worker.text()) is not None, "the last row")
+        assert "is waited for" in worker.text()
         worker.kill()
         worker.wait()
         dead.abort_transaction(20)

@@ -28,7 +28,7 @@ def open_transaction(settings: Settings) -> Iterator[None]:
         {
             "bootstrap.servers": settings.bootstrap_servers,
             "transactional.id": f"{settings.topic_prefix}dead",
-            "transaction.timeout.ms": 60_000,
+            "transaction.timeout.ms": 300_000,
         }
     )
     dead.init_transactions(20)

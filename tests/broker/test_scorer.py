@@ -91,7 +91,7 @@ def test_a_killed_scorer_makes_each_list_once(settings: Settings, topics: Topics
             scorer.kill()
             scorer.wait()
         wait_until_done(workers, topics)
-        assert scorer.codes == [-signal.SIGKILL] * len(kills)
+        assert scorer.codes.count(-signal.SIGKILL) == len(kills)
     check_one_list_each(settings, topics, count)
 
 
@@ -178,12 +178,12 @@ def test_with_a_model_the_catalogue_is_embedded_once(settings: Settings, topics:
     ready = f"embeddings: {len(ITEMS)} items ready, 0 to go"
     with cluster(settings, tmp_path) as workers:
         scorer = workers.start("scorer", restart=True, **model)
-        workers.wait_until(lambda: ready in scorer.text(), "the embeddings")
+        workers.wait_until(lambda: ready in scorer.text(), "the embeddings", 180)
         send(settings, topics.candidates, packed(0, 20))
         wait_until_done(workers, topics)
         scorer.kill()
         scorer.wait()
-        workers.wait_until(lambda: scorer.text().count("works") == 2, "the second start")
+        workers.wait_until(lambda: scorer.text().count("works") == 2, "the second start", 180)
         send(settings, topics.candidates, packed(20, 20))
         wait_until_done(workers, topics)
         assert scorer.text().count(ready) == 1, "after the restart nothing was embedded"

@@ -13,11 +13,11 @@ from agents.errors import SetupError
 from agents.runtime.clients import admin_client
 from agents.settings import Settings
 from agents.topics import build_topics
-from tests.broker.support import ROOT, Cluster, broker_settings, cluster, environment
+from tests.broker.support import ROOT, Cluster, broker_settings, cluster, environment, wait_until
 from tests.conftest import free_port
 
 KINDS = ["profiles", "similarity", "scorer"]
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 10
 
 
@@ -103,6 +103,8 @@ def test_a_compacted_topic_that_is_not_compacted(settings: Settings) -> None:
         topics.neighbours.name
     ].result()
     create_topics(settings)
+    wanted = {topic.name for topic in topics.all()}
+    wait_until(lambda: wanted <= set(admin.list_topics(timeout=10).topics), "the topics")
     with pytest.raises(SetupError, match=r"cleanup\.policy=compact"):
         check_topics(settings)
 

@@ -2,8 +2,10 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +100,27 @@ def count_absorbed(settings: Settings, topics: Topics) -> int:
     return sum(absorbed(settings, "profiles", topics.events).values())
 
 
-def all_published(settings: Settings, topics: Topics) -> bool:
-    rows = newest(read_all(settings, topics.item_rows_changelog.name))
-    return not any(ROW_HEAD.read(value).dirty for (_, key), value in rows.items() if key[:1] == b"h")
+QUIET_S = 3.0
+"""Rows whose neighbours' norms changed are published some time after the rows that changed themselves."""
+
+
+@dataclass
+class Published:
+    """Whether no row waits to be published."""
+
+    settings: Settings
+    topics: Topics
+    records: int = 0
+    since: float = 0.0
+
+    def all(self) -> bool:
+        """No row is dirty, and nothing was published for `QUIET_S`."""
+        records = len(read_all(self.settings, self.topics.neighbours.name))
+        if records != self.records:
+            self.records, self.since = records, time.monotonic()
+        rows = newest(read_all(self.settings, self.topics.item_rows_changelog.name))
+        dirty = any(ROW_HEAD.read(value).dirty for (_, key), value in rows.items() if key[:1] == b"h")
+        return not dirty and time.monotonic() - self.since > QUIET_S
 
 
 @pytest.mark.timeout(600)
@@ -130,7 +150,7 @@ def test_all_is_equal_while_events_keep_streaming_in(settings: Settings, tmp_pat
                 assert (code, differences(report)) == (0, [])
                 workers.wait_until(lambda before=before: count_absorbed(settings, topics) > before, "more events")  # type: ignore[misc]
         wait_until_drained(workers, topics)
-        workers.wait_until(lambda: all_published(settings, topics), "all neighbours")
+        workers.wait_until(Published(settings, topics).all, "all neighbours", 120)
         code, report = verify(settings, "--at-rest")
         assert (code, differences(report), report["complete"]) == (0, [], True)
     sent = len(read_all(settings, topics.events.name))
@@ -160,7 +180,7 @@ def test_what_was_falsified_is_found_and_named(settings: Settings, tmp_path: Pat
             workers.start(kind)
         send(settings, topics.events, records)
         wait_until_drained(workers, topics)
-        workers.wait_until(lambda: all_published(settings, topics), "all neighbours")
+        workers.wait_until(Published(settings, topics).all, "all neighbours", 120)
         assert verify(settings)[0] == 0
         changelog = topics.profiles_changelog.name
         row = next(record for record in reversed(read_all(settings, changelog)) if record.key == b"u3")

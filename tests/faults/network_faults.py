@@ -1,8 +1,9 @@
 """A network between workers and brokers that is slow, cut, or silent, for the workers of one zone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.world import Strike, World
+from tests.faults.world import Strike, Until, World
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,12 @@ class SilentNetwork:
 
     zone: int
     seconds: float
+    others_took_over: Callable[[], bool] = lambda: True
+    """What is waited for besides, before the network comes back."""
 
     def strike(self, world: World) -> Strike:
         """Hold, let go."""
         world.nodes.network.hold(self.zone)
         yield self.seconds
+        yield Until(self.others_took_over, f"who takes over from zone {self.zone}")
         world.nodes.network.heal(self.zone)

@@ -6,7 +6,7 @@ from tests.faults.broker_faults import LostNode, NodeRestart, PausedNodes
 from tests.faults.striking import strike
 from tests.faults.world import World
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
 
 @pytest.mark.faults

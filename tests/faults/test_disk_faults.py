@@ -6,7 +6,7 @@ from tests.faults.disk_faults import FullDisk, LostDisk, StaleDisk, can_mount
 from tests.faults.striking import strike
 from tests.faults.world import World
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
 KINDS = ["similarity", pytest.param("profiles", marks=pytest.mark.faults)]
 

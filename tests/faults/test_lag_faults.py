@@ -25,6 +25,7 @@ def all_in_sync(settings: Settings, topic: str) -> bool:
 
 @pytest.mark.broker
 @pytest.mark.faults
+@pytest.mark.timeout(900)
 def test_a_stall_is_noticed_after_each_node_was_lost_once(nodes: Nodes, unique: str, tmp_path: Path) -> None:
     settings = world_settings(nodes, unique, tmp_path)
     create_topics(settings)

@@ -13,6 +13,7 @@ from tests.faults.seeds import run_seed
 
 @pytest.mark.broker
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(1, SHORT + 1))
 def test_a_seed_is_exact(seed: int, nodes: Nodes, tmp_path: Path) -> None:
     result = run_seed(seed, nodes, tmp_path)

@@ -1,6 +1,7 @@
 """Workers that are killed, asked to end, stopped until others have taken over, added and removed."""
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.broker.support import Supervised
@@ -52,12 +53,15 @@ class Zombie:
     kind: str
     instance: str
     seconds: float = PAST_SESSION_S
+    others_took_over: Callable[[], bool] = lambda: True
+    """What is waited for besides: woken earlier, it could have its partitions back before anyone had them."""
 
     def strike(self, world: World) -> Strike:
         """Stop it and wake it."""
         worker = world.worker(self.kind, self.instance)
         worker.kill(signal.SIGSTOP)
         yield self.seconds
+        yield Until(self.others_took_over, f"who takes over from {worker.log.stem}")
         worker.kill(signal.SIGCONT)
 
 

@@ -50,9 +50,10 @@ def left(mark: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(360)
 def test_a_short_demo_ends_by_itself_with_its_table(unique: str) -> None:
     with demo("--events", "2000", mark=unique) as process:
-        output, _ = process.communicate(timeout=150)
+        output, _ = process.communicate(timeout=280)
         assert process.returncode == 0, output
     assert "the user's newest list" in output
     assert "most popular items" in output

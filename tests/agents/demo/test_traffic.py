@@ -134,7 +134,7 @@ def test_a_user_acts_again_only_after_the_list_for_the_last_act(
 def test_a_list_that_does_not_come_is_late_and_the_user_goes_on(
     traffic: Traffic, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "LIST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(tuning, "LIST_TIMEOUT_S", 1.0)
     answers.silent_for = {"u0"}
     traffic.act(bought(users=1, items=3))
     assert traffic.figures.late == 3
@@ -145,7 +145,7 @@ def test_a_list_that_does_not_come_is_late_and_the_user_goes_on(
 def test_a_late_list_does_not_answer_the_next_act(
     traffic: Traffic, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "LIST_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(tuning, "LIST_TIMEOUT_S", 2.0)
     answers.hold_items = ("i0", "i1")
     traffic.act(bought(users=1, items=3))
     assert [event["item_id"] for event in answers.seen] == ["i0", "i1", "i2"]

@@ -26,11 +26,13 @@ def drained(view: View[str], keys: int, timeout_s: float = 20.0) -> dict[bytes, 
     """What came, when at least so many keys did."""
     found: dict[bytes, str | None] = {}
     deadline = time.monotonic() + timeout_s
-    while len(found) < keys or not view.caught_up:
-        assert time.monotonic() < deadline, found
+    while True:
+        complete = view.caught_up  # asked first: what came before it is drained then
         found.update(view.drain())
+        if complete and len(found) >= keys:
+            return found
+        assert time.monotonic() < deadline, found
         time.sleep(0.01)
-    return found
 
 
 def follow(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from agents.commands import acls, brokers, dead_letters, demo, look, personal, replay, request, schema, verify, workers
+from agents.commands import (
+    acls,
+    brokers,
+    dead_letters,
+    demo,
+    evaluate,
+    look,
+    personal,
+    replay,
+    request,
+    schema,
+    verify,
+    workers,
+)
 from agents.errors import ProfilestreamError
 
 app = typer.Typer(
@@ -27,6 +40,7 @@ app.command()(look.similar)
 app.command()(personal.export)
 app.command()(personal.forget)
 app.command()(verify.verify)
+app.command()(evaluate.evaluate)
 app.command()(acls.acls)
 app.command()(schema.schema)
 app.command()(demo.demo)

@@ -8,8 +8,7 @@ import hashlib
 from collections.abc import Iterable
 
 from agents.packed import ERASURE, Erasure
-from agents.runtime.agent import TableReader
-from agents.runtime.transaction import Transaction
+from agents.runtime.agent import TableReader, TransactionLike
 from agents.topics import DAY_MS
 
 PREFIX = b"\0erased"
@@ -43,13 +42,13 @@ class Erasures:
         erased = self._at_ms.get(partition)
         return erased.get(erasure_key(user), 0) if erased else 0
 
-    def note(self, partition: int, user: bytes, at_ms: int, transaction: Transaction) -> None:
+    def note(self, partition: int, user: bytes, at_ms: int, transaction: TransactionLike) -> None:
         """Remember an erasure."""
         key = erasure_key(user)
         self._at_ms.setdefault(partition, {})[key] = at_ms
         transaction.write(partition, key, ERASURE.write(Erasure(at_ms)))
 
-    def let_go(self, transaction: Transaction) -> None:
+    def let_go(self, transaction: TransactionLike) -> None:
         """Delete erasures that are older than what any topic keeps."""
         if transaction.now_ms - self._looked_ms < LOOKED_AFTER_MS:
             return

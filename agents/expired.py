@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from agents.records import Outcome, encode_json
-from agents.runtime.transaction import Transaction
+from agents.runtime.agent import TransactionLike
 
 
 def send_expired(
-    transaction: Transaction,
+    transaction: TransactionLike,
     outcomes: str,
     partition: int,
     user_id: str,
@@ -29,7 +29,7 @@ def send_expired(
 
 
 def send_stale(
-    transaction: Transaction,
+    transaction: TransactionLike,
     outcomes: str,
     partition: int,
     user_id: str,

@@ -8,8 +8,8 @@ from agents.expired import send_expired, send_stale
 from agents.knowledge import Knowledge
 from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
 from agents.records import Context, Filters, Request
+from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Record
-from agents.runtime.transaction import Transaction
 from agents.settings import Settings
 from agents.topics import build_topics
 from agents.users import Folded
@@ -79,7 +79,7 @@ class CandidatesWriter:
             )
             self._asked.append(asked)
 
-    def send(self, transaction: Transaction) -> None:
+    def send(self, transaction: TransactionLike) -> None:
         """Send the candidates of all that was noted; forgets it. What is too late becomes an outcome."""
         asked, self._asked = self._asked, []
         in_time = []

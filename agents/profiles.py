@@ -9,9 +9,8 @@ from agents.erasures import Erasures
 from agents.intake import Intake
 from agents.knowledge import Knowledge
 from agents.lists import CandidatesWriter
-from agents.runtime.agent import TableReader
+from agents.runtime.agent import TableReader, TransactionLike
 from agents.runtime.batch import Batch
-from agents.runtime.transaction import Transaction
 from agents.runtime.worker import WorkerSpec, run_worker
 from agents.settings import Settings
 from agents.topics import build_topics
@@ -43,7 +42,7 @@ class ProfilesAgent:
         """Take over new neighbours and catalogue entries."""
         self.knowledge.refresh()
 
-    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+    def absorb(self, batch: Batch, transaction: TransactionLike) -> None:
         """Fold a batch into the profiles."""
         self.knowledge.refresh()
         self.knowledge.relist(transaction.now_ms)

@@ -14,6 +14,7 @@ from agents.expired import send_expired, send_stale
 from agents.packed import CANDIDATES, Candidates
 from agents.records import Item, encode_json, read_catalogue
 from agents.runtime.absorber import Absorber, start_producer
+from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch
 from agents.runtime.clients import committed_consumer
 from agents.runtime.crashes import CrashRecord
@@ -22,7 +23,6 @@ from agents.runtime.health import Health, HealthServer
 from agents.runtime.metrics import Metrics
 from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
 from agents.runtime.refusal import refused
-from agents.runtime.transaction import Transaction
 from agents.runtime.view import View
 from agents.scoring.catalogue import Catalogue
 from agents.scoring.lists import ListMaker, check_candidates, rank_config
@@ -54,7 +54,7 @@ class Scorer:
         waiting = self.catalogue.waiting
         return (f"embedding {waiting} items",) if waiting else ()
 
-    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+    def absorb(self, batch: Batch, transaction: TransactionLike) -> None:
         """Send one list for each candidates record; one that comes too late becomes an outcome."""
         began = time.perf_counter()
         wanted = list(self._in_time(batch, transaction))
@@ -65,7 +65,7 @@ class Scorer:
             self._metrics.add("lists_total", degraded=str(recommendation.degraded).lower())
         self._metrics.observe("score_seconds", time.perf_counter() - began)
 
-    def _in_time(self, batch: Batch, transaction: Transaction) -> Iterator[tuple[int, Candidates]]:
+    def _in_time(self, batch: Batch, transaction: TransactionLike) -> Iterator[tuple[int, Candidates]]:
         for partition, records in batch.of(self._topics.candidates.name):
             for record in records:
                 try:
@@ -79,7 +79,7 @@ class Scorer:
                     continue
                 yield partition, candidates
 
-    def _send_late(self, candidates: Candidates, partition: int, transaction: Transaction) -> None:
+    def _send_late(self, candidates: Candidates, partition: int, transaction: TransactionLike) -> None:
         to = (transaction, self._topics.outcomes.name, partition, candidates.user_id)
         name, request_id = candidates.recommendation_id, candidates.request_id
         if name.startswith(f"{self._topics.events.name}-{partition}-"):

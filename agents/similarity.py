@@ -12,9 +12,8 @@ from agents.checks import read_co_counts, read_neighbours
 from agents.errors import RecordError
 from agents.item_rows import LOADED, PartitionRows, Read, Write
 from agents.packed import NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_ints
-from agents.runtime.agent import TableReader
+from agents.runtime.agent import TableReader, TransactionLike
 from agents.runtime.batch import Batch, Record
-from agents.runtime.transaction import Transaction
 from agents.runtime.view import View
 from agents.runtime.worker import WorkerSpec, run_worker
 from agents.settings import MOST_ROW_NEIGHBOURS, Settings
@@ -85,7 +84,7 @@ class SimilarityAgent:
         """Whether rows wait to be published."""
         return any(rows.dirty.any() or rows.stale.any() for rows in self._partitions.values())
 
-    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+    def absorb(self, batch: Batch, transaction: TransactionLike) -> None:
         """Add the changes of a batch to the rows, then publish what the budget allows."""
         self.refresh()
         changed: dict[int, Ints] = {}
@@ -105,7 +104,7 @@ class SimilarityAgent:
             written = np.union1d(changed.get(partition, published[:0]), published)
             rows.write_heads(written, _access(transaction, partition)[1])
 
-    def _decode(self, records: Sequence[Record], transaction: Transaction) -> Iterable[CoCounts]:
+    def _decode(self, records: Sequence[Record], transaction: TransactionLike) -> Iterable[CoCounts]:
         for record in records:
             try:
                 yield read_co_counts(record.value or b"")
@@ -160,7 +159,7 @@ class SimilarityAgent:
                 self._turn += 1
             yield partition, allowed
 
-    def _publish(self, partition: int, rows: PartitionRows, share: int, transaction: Transaction) -> Ints:
+    def _publish(self, partition: int, rows: PartitionRows, share: int, transaction: TransactionLike) -> Ints:
         """Send the neighbours of dirty rows, then of a few stale ones, `share` in all. Returns rows with new heads."""
         dirty = rows.next_of(rows.dirty, share)
         most_stale = min(share - len(dirty), int(share * STALE_SHARE) + 1)
@@ -199,7 +198,7 @@ class SimilarityAgent:
         return np.array(changed, np.int64)
 
 
-def _access(transaction: Transaction, partition: int) -> tuple[Read, Write]:
+def _access(transaction: TransactionLike, partition: int) -> tuple[Read, Write]:
     """Reading and writing one partition of the table."""
     return (lambda keys: transaction.read(partition, keys)), (
         lambda key, value: transaction.write(partition, key, value)

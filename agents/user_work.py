@@ -7,8 +7,9 @@ from agents.errors import RecordError
 from agents.intake import Intake
 from agents.partition import partitions_of
 from agents.records import MAX_ID_BYTES, Event, Recommendation, Request, User, read_recommendation
+from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch, Record
-from agents.runtime.transaction import FORWARDED_HEADER, Transaction
+from agents.runtime.transaction import FORWARDED_HEADER
 from agents.topics import Topics
 
 
@@ -27,7 +28,7 @@ Work = dict[int, dict[bytes, UserWork]]
 """Partition → key → the user's work."""
 
 
-def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Transaction) -> Work:
+def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: TransactionLike) -> Work:
     """Check the records of a batch and sort them by user; misplaced ones are forwarded, bad ones dead-lettered."""
     work: Work = {}
 
@@ -70,7 +71,9 @@ def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Tra
     return work
 
 
-def _placed(partition: int, records: Sequence[Record], partitions: int, transaction: Transaction) -> Sequence[Record]:
+def _placed(
+    partition: int, records: Sequence[Record], partitions: int, transaction: TransactionLike
+) -> Sequence[Record]:
     """The records whose key belongs to this partition; the others are sent on to theirs, in order."""
     keys = list({record.key for record in records if record.key and len(record.key) <= MAX_ID_BYTES})
     right = partitions_of(keys, partitions)

@@ -82,6 +82,12 @@ class View(Generic[U]):
         self._drained.set()
         return list(waiting.items())
 
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Take over one record; None deletes. Raises `RecordError` if it cannot be decoded."""
+        decoded = None if value is None else self._decode(key, value)
+        with self._lock:
+            self._waiting[key] = decoded
+
     def close(self) -> None:
         """End the thread."""
         self._stop.set()
@@ -122,14 +128,12 @@ class View(Generic[U]):
         if key is None:
             return
         try:
-            decoded = None if value is None else self._decode(key, value)
+            self.put(key, value)
         except RecordError as exc:
             place = f"partition {message.partition()}, offset {message.offset()}"
             log.warning("view of %s: bad record skipped at %s: %s", self._topic.name, place, exc)
             if self._metrics is not None:
                 self._metrics.add("view_bad_records_total", topic=self._topic.name)
             return
-        with self._lock:
-            self._waiting[key] = decoded
         if self._metrics is not None:
             self._metrics.add("view_records_total", topic=self._topic.name)

@@ -17,6 +17,7 @@ COMMANDS = [
     ["worker", "profiles"], ["worker", "similarity"], ["worker", "scorer"],
     ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
     ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["verify"], ["acls"], ["schema"], ["demo"],
+    ["evaluate"],
 ]  # fmt: skip
 TIMEOUT_S = 120
 

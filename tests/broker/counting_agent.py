@@ -5,9 +5,8 @@
 
 import sys
 
-from agents.runtime.agent import TableReader
+from agents.runtime.agent import TableReader, TransactionLike
 from agents.runtime.batch import Batch
-from agents.runtime.transaction import Transaction
 from agents.runtime.worker import WorkerSpec, run_worker
 from agents.settings import Settings, read_settings
 from agents.topics import build_topics
@@ -32,7 +31,7 @@ class CountingAgent:
     def refresh(self) -> None:
         """No views."""
 
-    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+    def absorb(self, batch: Batch, transaction: TransactionLike) -> None:
         """Count."""
         for topic in (self._topics.events, self._topics.requests):
             for partition, records in batch.of(topic.name):

@@ -4,8 +4,8 @@ It raises when all its work on the batch is done: rows are written, records sent
 """
 
 from agents import profiles
+from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch
-from agents.runtime.transaction import Transaction
 from agents.settings import read_settings
 from tests.broker.ledger import CRASHING_ITEM
 
@@ -15,7 +15,7 @@ MARK = CRASHING_ITEM.encode()
 class RaisingAgent(profiles.ProfilesAgent):
     """The agent with a fault in it."""
 
-    def absorb(self, batch: Batch, transaction: Transaction) -> None:
+    def absorb(self, batch: Batch, transaction: TransactionLike) -> None:
         """Absorb, then fail if one of the events is about the item."""
         super().absorb(batch, transaction)
         if any(MARK in (record.value or b"") for records in batch.runs.values() for record in records):

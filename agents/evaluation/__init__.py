@@ -1,0 +1,1 @@
+"""Offline evaluation: the agents themselves on events from a file, in one process and without Kafka."""

@@ -1,0 +1,103 @@
+"""All three agents in one process: events and requests in, ranked lists out, as the workers make them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
+from agents.profiles import ProfilesAgent
+from agents.records import Recommendation, Request, encode_json, read_catalogue
+from agents.runtime.metrics import Metrics
+from agents.scorer import Scorer
+from agents.settings import Settings
+from agents.similarity import SimilarityAgent
+from agents.topics import build_topics
+
+PARTITION = 0
+TICK_MS = 1_000
+"""What passes between two looks at new neighbours: as much as is published in a second is published then."""
+
+_RECOMMENDATION = msgspec.json.Decoder(Recommendation)
+
+
+def evaluation_settings(settings: Settings) -> Settings:
+    """The settings with one partition, lists on request only and of any age, and without Kafka's limits of time."""
+    return settings.model_copy(
+        update={"user_partitions": 1, "item_partitions": 1, "trigger_types": (), "trigger_max_age_s": 0.0}
+    )
+
+
+class Pipeline:
+    """The profiles, similarity and scorer agents on a log in memory.
+
+    Profiles are current after every `absorb`; neighbours and popularity follow with every `tick`, within the budget
+    that `rows_published_per_s` gives for a second.
+    """
+
+    def __init__(self, settings: Settings, now_ms: int) -> None:
+        settings = evaluation_settings(settings)
+        self._topics = build_topics(settings)
+        self._log = MemoryLog(now_ms)
+        self._profiles, self._profile_table = ProfilesAgent(settings), MemoryTable()
+        self._similarity, self._row_table = SimilarityAgent(settings), MemoryTable()
+        self._scorer = Scorer(settings, None, None, Metrics())
+        self._profiles.assigned(frozenset({PARTITION}), self._profile_table)
+        self._similarity.assigned(frozenset({PARTITION}), self._row_table)
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Records that a worker would have put into the dead letters, by reason."""
+        return self._log.rejected
+
+    def put_items(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Take over catalogue entries, rows as values of the topic `items`. Raises `RecordError` for a bad one."""
+        entries = self._profiles.knowledge.views[1]
+        for item in items:
+            key, value = str(item["item_id"]).encode(), json.dumps(item).encode()
+            entries.put(key, value)
+            self._scorer.catalogue.update([(key, read_catalogue(key, value))])
+
+    def absorb(self, events: Sequence[tuple[bytes, bytes]], at_ms: int) -> None:
+        """Fold events, (key, value) as in the topic `events`, into profiles and co-counts."""
+        for key, value in events:
+            self._log.send(self._topics.events.name, PARTITION, key, value, timestamp_ms=at_ms)
+        self._run_profiles(self._topics.events.name)
+
+    def ask(self, users: Sequence[str], k: int) -> list[Recommendation]:
+        """A list of k items for each user, as of now, in order."""
+        for user in users:
+            self._log.send(self._topics.requests.name, PARTITION, user.encode(), encode_json(Request(user, k=k)))
+        self._run_profiles(self._topics.requests.name)
+        transaction = MemoryTransaction(self._log, MemoryTable())
+        self._scorer.absorb(self._log.take(self._topics.candidates.name), transaction)
+        made = map(_RECOMMENDATION.decode, self._taken(self._topics.recommendations.name))
+        by_user = {one.user_id: one for one in made}
+        return [by_user[user] for user in users]
+
+    def tick(self) -> None:
+        """A second passes: co-counts that came become item rows, and neighbours are published."""
+        self._log.now_ms += TICK_MS
+        batch = self._log.take(self._topics.cooccurrence.name)
+        self._similarity.absorb(batch, MemoryTransaction(self._log, self._row_table))
+        neighbours = self._profiles.knowledge.views[0]
+        for _, records in self._log.take(self._topics.neighbours.name).of(self._topics.neighbours.name):
+            for record in records:
+                neighbours.put(record.key or b"", record.value)
+
+    def settle(self) -> None:
+        """Let seconds pass until all neighbours are published."""
+        self.tick()
+        while self._similarity.pending():
+            self.tick()
+
+    def _run_profiles(self, topic: str) -> None:
+        transaction = MemoryTransaction(self._log, self._profile_table)
+        self._profiles.absorb(self._log.take(topic), transaction)
+        self._log.take(self._topics.outcomes.name)
+
+    def _taken(self, topic: str) -> Iterator[bytes]:
+        for _, records in self._log.take(topic).of(topic):
+            yield from (record.value or b"" for record in records)

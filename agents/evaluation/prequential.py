@@ -1,0 +1,112 @@
+"""Events in the order of time: before each one it is asked what the list would have been, then it is taken in.
+
+An event counts if the user has a history and the item is not in it: the question is what comes next, not what comes
+again. The list has no item of the history. The first part of the events only trains.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from agents.evaluation.events import EvaluationEvent
+from agents.evaluation.pipeline import Pipeline
+from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
+
+TRAINED_AT_ONCE = 1_000
+EVENTS_A_TICK = 100
+"""Events between two looks at new neighbours; measured, 100 is as good as one."""
+
+
+@dataclass
+class Report:
+    """What came out: our lists beside plain popularity."""
+
+    lists: Accuracy = field(default_factory=Accuracy)
+    popular: Accuracy = field(default_factory=Accuracy)
+    exposure: Exposure = field(default_factory=Exposure)
+    trained: int = 0
+    tested: int = 0
+    items: int = 0
+
+
+class _Popularity:
+    """Events of each item so far, and the place of one among those that a user does not have."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.events = 0
+
+    def add(self, item: str) -> None:
+        self.counts[item] += 1
+        self.events += 1
+
+    def rank(self, item: str, history: set[str]) -> int:
+        """Items ahead of this one; ties count for it half, as if drawn."""
+        count = self.counts[item]
+        if not count:
+            return NOT_IN_LIST
+        ahead = ties = 0
+        for other, times in self.counts.most_common(1_000 + len(history)):
+            if times < count:
+                break
+            if other not in history:
+                ahead += times > count
+                ties += times == count
+        return ahead + ties // 2
+
+
+def prequential(
+    events: Sequence[EvaluationEvent], pipeline: Pipeline, k: int, train: float, progress: Callable[[int], object]
+) -> Report:
+    """Run all events through the pipeline; `train`: the share that only trains. `progress(n)`: n more are done."""
+    report, popularity, histories = Report(), _Popularity(), dict[str, set[str]]()
+    split = int(len(events) * train)
+    for begin in range(0, split, TRAINED_AT_ONCE):
+        part = events[begin : min(begin + TRAINED_AT_ONCE, split)]
+        pipeline.absorb([event.record() for event in part], part[-1].at_ms)
+        pipeline.tick()
+        for event in part:
+            popularity.add(event.item_id)
+            histories.setdefault(event.user_id, set()).add(event.item_id)
+        progress(len(part))
+    pipeline.settle()
+    since_tick = 0
+    for group in _groups(events[split:]):
+        asked: dict[str, list[str]] = {}
+        for event in group:
+            history = histories.get(event.user_id, set())
+            if history and event.item_id not in history:
+                asked.setdefault(event.user_id, []).append(event.item_id)
+        lists = pipeline.ask(list(asked), k)
+        for (user, targets), made in zip(asked.items(), lists, strict=True):
+            shown = [item.item_id for item in made.items]
+            report.exposure.add(shown, popularity.counts, popularity.events)
+            for target in targets:
+                report.lists.add(user, shown.index(target) if target in shown else NOT_IN_LIST)
+                report.popular.add(user, popularity.rank(target, histories[user]))
+        pipeline.absorb([event.record() for event in group], group[-1].at_ms)
+        for event in group:
+            popularity.add(event.item_id)
+            histories.setdefault(event.user_id, set()).add(event.item_id)
+        since_tick += len(group)
+        if since_tick >= EVENTS_A_TICK:
+            pipeline.tick()
+            since_tick = 0
+        progress(len(group))
+    report.trained, report.tested, report.items = split, len(events) - split, len(popularity.counts)
+    return report
+
+
+def _groups(events: Sequence[EvaluationEvent]) -> Iterator[list[EvaluationEvent]]:
+    """Events that may be asked about together: one of a user, or one basket of a user; at most `EVENTS_A_TICK`."""
+    group: list[EvaluationEvent] = []
+    baskets: dict[str, str] = {}
+    for event in events:
+        basket = baskets.get(event.user_id)
+        if (basket is not None and (not event.basket or event.basket != basket)) or len(group) >= EVENTS_A_TICK:
+            yield group
+            group, baskets = [], {}
+        baskets[event.user_id] = event.basket
+        group.append(event)
+    if group:
+        yield group

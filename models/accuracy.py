@@ -1,0 +1,100 @@
+"""How high ranked lists had what users took next, and how the lists spread over the catalogue.
+
+HR@k, MRR@k and nDCG@k as in Herlocker et al. (2004) and Järvelin and Kekäläinen (2002), for one relevant item a list:
+nDCG is then 1 / log2(rank + 2), ranks from 0.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+NOT_IN_LIST = -1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over events and its standard error, the events of one user taken as one draw."""
+
+    value: float
+    error: float
+
+
+@dataclass
+class Accuracy:
+    """Ranks of next items in lists of one method."""
+
+    users: list[str] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+
+    def add(self, user: str, rank: int) -> None:
+        """The user's next item was at this place of the list, from 0; `NOT_IN_LIST`: it was not in it."""
+        self.users.append(user)
+        self.ranks.append(rank)
+
+    def hit_rate(self, k: int) -> Estimate:
+        """Share of events whose item was among the first k."""
+        return self._mean(self._within(k).astype(np.float64))
+
+    def reciprocal_rank(self, k: int) -> Estimate:
+        """Mean of 1 / (rank + 1) within the first k, else 0."""
+        return self._mean(self._within(k) / (self._ranks() + 1.0).clip(1.0))
+
+    def ndcg(self, k: int) -> Estimate:
+        """Mean of 1 / log2(rank + 2) within the first k, else 0."""
+        return self._mean(self._within(k) / np.log2(self._ranks().clip(0) + 2.0))
+
+    def _ranks(self) -> NDArray[np.int64]:
+        return np.array(self.ranks, np.int64)
+
+    def _within(self, k: int) -> NDArray[np.bool_]:
+        ranks = self._ranks()
+        return np.asarray((ranks >= 0) & (ranks < k))
+
+    def _mean(self, values: Floats) -> Estimate:
+        """Ratio estimate with the linearised variance of a cluster sample (Cochran 1977, 3.12)."""
+        if not len(values):
+            return Estimate(0.0, 0.0)
+        mean = float(values.mean())
+        _, place = np.unique(self.users, return_inverse=True)
+        residuals = np.bincount(place, values - mean)
+        count = len(residuals)
+        correction = count / (count - 1) if count > 1 else 1.0
+        return Estimate(mean, float(np.sqrt(correction * (residuals**2).sum()) / len(values)))
+
+
+@dataclass
+class Exposure:
+    """Which items the lists showed."""
+
+    shown: Counter[str] = field(default_factory=Counter)
+    lists: int = 0
+    surprise_bits: float = 0.0
+
+    def add(self, items: Sequence[str], taken: Counter[str], events: int) -> None:
+        """One list; `taken`: events of each item so far, of `events` in all."""
+        self.shown.update(items)
+        self.lists += 1
+        self.surprise_bits += sum(float(np.log2((events + 1) / (taken[item] + 1))) for item in items)
+
+    def coverage(self, known: int) -> float:
+        """Share of the known items that any list showed."""
+        return len(self.shown) / known if known else 0.0
+
+    def novelty(self) -> float:
+        """Mean of −log2 of an item's share in the events, over all places of all lists, in bits."""
+        places = self.shown.total()
+        return self.surprise_bits / places if places else 0.0
+
+    def gini(self, known: int) -> float:
+        """Inequality of exposure over the known items: 0 all alike, 1 all places are one item's."""
+        counts = np.zeros(known)
+        counts[: len(self.shown)] = list(self.shown.values())
+        counts.sort()
+        total = counts.sum()
+        if not total:
+            return 0.0
+        return float((2 * np.arange(1, known + 1) - known - 1) @ counts / (known * total))

@@ -5,12 +5,15 @@ again. The list has no item of the history. The first part of the events only tr
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from agents.evaluation.events import EvaluationEvent
 from agents.evaluation.pipeline import Pipeline
 from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
+from models.interning import Interner
 
 TRAINED_AT_ONCE = 1_000
 EVENTS_A_TICK = 100
@@ -33,26 +36,26 @@ class _Popularity:
     """Events of each item so far, and the place of one among those that a user does not have."""
 
     def __init__(self) -> None:
+        self._items, self._counts = Interner(), np.zeros(1024, np.int64)
         self.counts: Counter[str] = Counter()
         self.events = 0
 
     def add(self, item: str) -> None:
+        number = self._items.number(item)
+        if number >= len(self._counts):
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        self._counts[number] += 1
         self.counts[item] += 1
         self.events += 1
 
-    def rank(self, item: str, history: set[str]) -> int:
-        """Items ahead of this one; ties count for it half, as if drawn."""
-        count = self.counts[item]
+    def rank(self, item: str, history: Collection[str]) -> int:
+        """Items ahead of this one; of those with as many events half, as if drawn."""
+        count, theirs = self.counts[item], self._counts[self._items.numbers(history)]
         if not count:
             return NOT_IN_LIST
-        ahead = ties = 0
-        for other, times in self.counts.most_common(1_000 + len(history)):
-            if times < count:
-                break
-            if other not in history:
-                ahead += times > count
-                ties += times == count
-        return ahead + ties // 2
+        ahead = np.count_nonzero(self._counts > count) - np.count_nonzero(theirs > count)
+        ties = np.count_nonzero(self._counts == count) - np.count_nonzero(theirs == count) - 1
+        return int(ahead + ties // 2)
 
 
 def prequential(

@@ -222,14 +222,29 @@ def read_all(settings: Settings, topic: str) -> list[ReadRecord]:
     return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
+_NO_LEADER = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+
+
 def _ends(settings: Settings, topic: str) -> dict[int, int]:
-    """Partition → its end, open transactions included."""
-    consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **{"isolation.level": "read_uncommitted"})
-    try:
-        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
-        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in partitions}
-    finally:
-        consumer.close()
+    """Partition → its end, open transactions included; waits for leaders that are just being elected."""
+    found: dict[int, int] = {}
+
+    def asked() -> bool:
+        options = {"isolation.level": "read_uncommitted"}
+        consumer = committed_consumer(settings, f"{settings.topic_prefix}test", **options)
+        try:
+            for partition in consumer.list_topics(topic, 10).topics[topic].partitions:
+                found[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), 10)[1]
+        except KafkaException as exc:
+            if exc.args[0].code() not in _NO_LEADER:
+                raise
+            return False
+        finally:
+            consumer.close()
+        return True
+
+    wait_until(asked, f"the ends of {topic}")
+    return found
 
 
 def newest(records: Sequence[ReadRecord]) -> dict[tuple[int, bytes], bytes]:

@@ -43,15 +43,15 @@ class Knowledge:
                 recency_power=settings.recency_power,
             ),
         )
-        self._neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))
-        self._entries = View(settings, topics.items, read_entry)
-        self.views = (self._neighbours, self._entries)
+        self.neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))
+        self.entries = View(settings, topics.items, read_entry)
+        self.views = (self.neighbours, self.entries)
         self._changed = True
         self._listed_ms = 0
 
     def refresh(self) -> None:
         """Take over what the views read since the last time."""
-        for key, row in self._neighbours.drain():
+        for key, row in self.neighbours.drain():
             self._changed = True
             item = key.decode(errors="replace")
             if row is None:
@@ -59,7 +59,7 @@ class Knowledge:
             else:
                 weights = unpack_floats(row.weights)
                 self.table.update(item, row.ids, weights, row.popularity, row.clock, row.segments)
-        entries = self._entries.drain()
+        entries = self.entries.drain()
         for key, entry in entries:
             self.catalogue.put(key.decode(errors="replace"), entry)
         if entries:

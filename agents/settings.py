@@ -58,6 +58,7 @@ class Settings(SecuritySettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     # --- commands
+    data: Path | None = Field(None, description="Folder with the public data sets that `evaluate` knows by name.")
     pseudonym_key: SecretStr = Field(SecretStr(""), description="User ids leave commands as HMACs; empty: as they are.")
     pseudonym_key_file: Path | None = Field(None, description="File that holds that key.")
 

@@ -4,6 +4,7 @@ HR@k, MRR@k and nDCG@k as in Herlocker et al. (2004) and Järvelin and Kekäläi
 nDCG is then 1 / log2(rank + 2), ranks from 0.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,13 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evaluation import TakenItems
+
 Floats = NDArray[np.float64]
 NOT_IN_LIST = -1
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over events and its standard error, the events of one user taken as one draw."""
+    """A mean over events and its standard error, the events of one user taken as one draw; NaN if it is unknown."""
 
     value: float
     error: float
@@ -57,13 +60,14 @@ class Accuracy:
     def _mean(self, values: Floats) -> Estimate:
         """Ratio estimate with the linearised variance of a cluster sample (Cochran 1977, 3.12)."""
         if not len(values):
-            return Estimate(0.0, 0.0)
+            return Estimate(math.nan, math.nan)
         mean = float(values.mean())
         _, place = np.unique(self.users, return_inverse=True)
         residuals = np.bincount(place, values - mean)
         count = len(residuals)
-        correction = count / (count - 1) if count > 1 else 1.0
-        return Estimate(mean, float(np.sqrt(correction * (residuals**2).sum()) / len(values)))
+        if count < 2:
+            return Estimate(mean, math.nan)
+        return Estimate(mean, math.sqrt(count / (count - 1) * float((residuals**2).sum())) / len(values))
 
 
 @dataclass
@@ -71,17 +75,15 @@ class Exposure:
     """Which items the lists showed."""
 
     shown: Counter[str] = field(default_factory=Counter)
-    lists: int = 0
     surprise_bits: float = 0.0
 
-    def add(self, items: Sequence[str], taken: Counter[str], events: int) -> None:
-        """One list; `taken`: events of each item so far, of `events` in all."""
+    def add(self, items: Sequence[str], taken: TakenItems) -> None:
+        """One list, and what was taken before it."""
         self.shown.update(items)
-        self.lists += 1
-        self.surprise_bits += sum(float(np.log2((events + 1) / (taken[item] + 1))) for item in items)
+        self.surprise_bits += sum(math.log2((taken.events + 1) / (taken.count(item) + 1)) for item in items)
 
     def coverage(self, known: int) -> float:
-        """Share of the known items that any list showed."""
+        """Share of the known items, those shown among them, that any list showed."""
         return len(self.shown) / known if known else 0.0
 
     def novelty(self) -> float:
@@ -90,7 +92,7 @@ class Exposure:
         return self.surprise_bits / places if places else 0.0
 
     def gini(self, known: int) -> float:
-        """Inequality of exposure over the known items: 0 all alike, 1 all places are one item's."""
+        """Inequality of exposure over the known items, those shown among them: 0 all alike, 1 all of one item."""
         counts = np.zeros(known)
         counts[: len(self.shown)] = list(self.shown.values())
         counts.sort()

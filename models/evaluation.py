@@ -1,10 +1,10 @@
 """Hits of ranked lists in what users do next, beside plain popularity."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.interning import Interner
 
@@ -32,6 +32,58 @@ class HitRate:
         return math.sqrt(self.rate * (1 - self.rate) / self.events) if self.events else 0.0
 
 
+class TakenItems:
+    """How often each item was taken so far."""
+
+    def __init__(self) -> None:
+        self._items, self._counts = Interner(), np.zeros(1024, np.int64)
+        self.events = 0
+
+    def __len__(self) -> int:
+        """Items that were taken."""
+        return len(self._items)
+
+    @property
+    def ids(self) -> list[str]:
+        """The items that were taken. Read only."""
+        return self._items.ids
+
+    def add(self, item: str) -> None:
+        """An item was taken once more."""
+        number = self._items.number(item)
+        if number >= len(self._counts):
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        self._counts[number] += 1
+        self.events += 1
+
+    def count(self, item: str) -> int:
+        """How often an item was taken."""
+        number = self._items.known(item)
+        return 0 if number is None else int(self._counts[number])
+
+    def rank(self, item: str, history: Collection[str]) -> int | None:
+        """Items ahead of this one, those of a history left out; of those as frequent half, as if drawn.
+
+        None: it was never taken. `history`: items that were taken.
+        """
+        count, theirs = self.count(item), self._counts[self._items.numbers(history)]
+        if not count:
+            return None
+        ahead = np.count_nonzero(self._counts > count) - np.count_nonzero(theirs > count)
+        ties = np.count_nonzero(self._counts == count) - np.count_nonzero(theirs == count) - 1
+        return int(ahead + ties // 2)
+
+    def most_frequent(self, most: int, history: Collection[str]) -> list[str]:
+        """The `most` most frequent items without those of a history; of those as frequent the older ones."""
+        among = min(most + len(history), len(self._items))
+        if not among:
+            return []
+        counts, ids = self._counts[: len(self._items)], self._items.ids
+        best = np.argpartition(-counts, among - 1)[:among]
+        ranked = best[np.lexsort((best, -counts[best]))].tolist()
+        return [ids[number] for number in ranked if ids[number] not in history][:most]
+
+
 @dataclass
 class NextEvents:
     """Follows events one by one; compares a user's newest list, and popularity, with the user's next new item.
@@ -42,35 +94,18 @@ class NextEvents:
     k: int = 10
     lists: HitRate = field(default_factory=HitRate)
     popular: HitRate = field(default_factory=HitRate)
-    _items: Interner = field(default_factory=Interner)
-    _counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1024, np.int64))
-    _histories: dict[str, set[int]] = field(default_factory=dict)
+    _taken: TakenItems = field(default_factory=TakenItems)
+    _histories: dict[str, set[str]] = field(default_factory=dict)
 
     def see(self, user: str, item: str, newest_list: list[str] | None) -> None:
         """The next event; `newest_list` is what the user was shown before it, best first (None: nothing yet)."""
-        number = self._number(item)
-        history = self._histories.setdefault(user, set())
-        if history and number not in history and newest_list is not None:
+        history = self._histories.get(user, set())
+        if history and item not in history and newest_list is not None:
             self.lists.add(item in newest_list[: self.k])
-            self.popular.add(number in self._most_popular(history))
+            self.popular.add(item in self._taken.most_frequent(self.k, history))
         self.learn(user, item)
 
     def learn(self, user: str, item: str) -> None:
         """An event that is not compared: it only makes history and popularity."""
-        number = self._number(item)
-        self._counts[number] += 1
-        self._histories.setdefault(user, set()).add(number)
-
-    def _number(self, item: str) -> int:
-        number = self._items.number(item)
-        if number >= len(self._counts):
-            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
-        return number
-
-    def _most_popular(self, without: set[int]) -> set[int]:
-        """The k most popular items that the user does not have."""
-        counts = self._counts[: len(self._items)]
-        most = min(self.k + len(without), len(counts))
-        best = np.argpartition(-counts, most - 1)[:most]
-        ranked = best[np.lexsort((best, -counts[best]))].tolist()
-        return set([number for number in ranked if number not in without][: self.k])
+        self._taken.add(item)
+        self._histories.setdefault(user, set()).add(item)

@@ -19,7 +19,6 @@ import ast
 import csv
 import gzip
 import json
-import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,9 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from agents import sample
-from agents.errors import SetupError
+from agents.errors import RecordError, SetupError
 from agents.evaluation.events import SEED, EvaluationEvent, from_rows, in_time_order
+from agents.records import Event, read_catalogue
 from agents.replay import Rows
+from agents.settings import read_settings
 
 VARIABLE = "PROFILESTREAM_DATA"
 UNIX_TIME = "unixReviewTime"
@@ -68,19 +69,39 @@ def load(name: str) -> Dataset:
 
 
 def load_file(path: Path, items: Path | None = None) -> Dataset:
-    """Events of a file, JSONL, CSV or Parquet, sorted by time. Raises `SetupError`."""
-    rows = Rows(path)
-    events = in_time_order(from_rows(rows))
+    """Events of a file, JSONL, CSV or Parquet, sorted by time. Raises `SetupError`, also for a row that is bad."""
+    try:
+        events = in_time_order(from_rows(_good(Rows(path))))
+    except SetupError as exc:
+        raise SetupError(f"{path}: {exc}") from exc
+    return Dataset(path.name, events, _entries(items) if items is not None else [])
+
+
+def _entries(path: Path) -> list[Row]:
+    """Catalogue entries of a file. Raises `SetupError` for one that a worker would refuse."""
+    entries = []
+    for number, row in enumerate(_good(Rows(path)), 1):
+        entry = {**row, "item_id": str(row.get("item_id", ""))}
+        try:
+            read_catalogue(entry["item_id"].encode(), json.dumps(entry).encode())
+        except RecordError as exc:
+            raise SetupError(f"{path}: row {number}: {exc}") from exc
+        entries.append(entry)
+    return entries
+
+
+def _good(rows: Rows) -> Iterator[Row]:
+    """All rows; raises `SetupError` at the end if some could not be read."""
+    yield from rows
     if rows.bad:
-        raise SetupError(f"{path}: {rows.bad} rows cannot be read, first {rows.bad_lines[0]}")
-    return Dataset(path.name, events, list(Rows(items)) if items is not None else [])
+        raise SetupError(f"{rows.bad} rows cannot be read, first {rows.bad_lines[0]}")
 
 
 def _folder(name: str) -> Path:
-    folder = os.environ.get(VARIABLE)
-    if not folder:
+    folder = read_settings().data
+    if folder is None:
         raise SetupError(f"data set {name}: set {VARIABLE} to the folder that holds the data sets")
-    return Path(folder) / name
+    return folder / name
 
 
 def _sample(name: str) -> Dataset:
@@ -130,11 +151,7 @@ def _online_retail(name: str) -> Dataset:
             event = {"user_id": str(int(row["CustomerID"])), "item_id": row["StockCode"], "timestamp": at}
             rows.append({**event, "basket": str(row["InvoiceNo"]) if with_basket else ""})
             titles[row["StockCode"]] = row["Description"].strip()
-    events = from_rows(rows)
-    if not name.endswith("-file"):
-        events = in_time_order(events)
-    if with_basket:
-        events = sorted(events, key=lambda event: (event.at_ms, event.basket))
+    events = from_rows(rows) if name.endswith("-file") else in_time_order(from_rows(rows))
     return Dataset(name, events, [{"item_id": item, "title": title[:200]} for item, title in titles.items()])
 
 
@@ -177,7 +194,8 @@ def _office(name: str) -> Dataset:
         for at, item in zip(sorted(draw.random() for _ in items), items, strict=True)
     ]
     events = [
-        EvaluationEvent(user, item, "purchase", 1_000 * number) for number, (_, user, item) in enumerate(sorted(placed))
+        EvaluationEvent(Event(user, "purchase", item, float(number)), 1_000 * number)
+        for number, (_, user, item) in enumerate(sorted(placed))
     ]
     entries = json.loads((folder / "Office_Products.item.json").read_text(encoding="utf-8"))
     items = [{"item_id": item, "title": one["title"]} for item, one in entries.items()]

@@ -1,61 +1,115 @@
-"""Events of an evaluation: from files of applications and from public data sets, in the order of time."""
+"""Events of an evaluation, in the order of time."""
 
+import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from agents.errors import SetupError
-from agents.records import Event, EventType, encode_json
+from agents.errors import RecordError, SetupError
+from agents.records import Event, check_id, encode_json, read_event
 
 SEED = 17
+NOT_TAKEN = frozenset({"impression", "dislike", "search"})
+"""Events that put no item into a history."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEvent:
-    """One event of a user with an item."""
+    """One event, and when it happened."""
 
-    user_id: str
-    item_id: str
-    event_type: EventType
+    event: Event
     at_ms: int
-    rating: float | None = None
     basket: str = ""
-    """Events of one user and basket happened together: lists change only after it."""
+    """Events of one user and basket happened together: lists change only after all of them."""
+
+    @property
+    def user_id(self) -> str:
+        """Whose event it is."""
+        return self.event.user_id
+
+    @property
+    def taken(self) -> str | None:
+        """The item that the user took; None: none."""
+        return None if self.event.event_type in NOT_TAKEN else self.event.item_id
 
     def record(self) -> tuple[bytes, bytes]:
         """Key and value for the topic `events`."""
-        event = Event(
-            user_id=self.user_id,
-            item_id=self.item_id,
-            event_type=self.event_type,
-            timestamp=self.at_ms / 1000,
-            rating=self.rating,
-        )
-        return self.user_id.encode(), encode_json(event)
+        return self.event.user_id.encode(), encode_json(self.event)
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> list[EvaluationEvent]:
-    """Rows with user_id, item_id, timestamp (seconds) and perhaps rating, event_type, basket.
+    """Rows with the fields of an event, `timestamp` included, and perhaps `basket`; without a type: rate or purchase.
 
-    Raises `SetupError` for a row that lacks one of the first three.
+    Raises `SetupError` for a row that a worker would refuse.
     """
-    events = []
-    for number, row in enumerate(rows, 1):
-        try:
-            user, item, at_s = str(row["user_id"]), str(row["item_id"]), float(row["timestamp"])
-            rating = float(row["rating"]) if row.get("rating") is not None else None
-        except (KeyError, ValueError, TypeError) as exc:
-            raise SetupError(
-                f"row {number}: an evaluation needs user_id, item_id and timestamp (seconds since 1970): {exc!r}"
-            ) from exc
-        kind: EventType = row.get("event_type") or ("purchase" if rating is None else "rate")
-        events.append(EvaluationEvent(user, item, kind, round(at_s * 1000), rating, str(row.get("basket") or "")))
-    return events
+    return [_event(number, row) for number, row in enumerate(rows, 1)]
+
+
+def _event(number: int, row: Mapping[str, Any]) -> EvaluationEvent:
+    try:
+        made = Event(
+            user_id=_text(row["user_id"]),
+            event_type=row.get("event_type") or ("purchase" if row.get("rating") is None else "rate"),
+            item_id=None if row.get("item_id") is None else _text(row["item_id"]),
+            timestamp=_number(row["timestamp"]),
+            rating=None if row.get("rating") is None else _number(row["rating"]),
+            query=row.get("query"),
+            event_id=None if row.get("event_id") is None else _text(row["event_id"]),
+        )
+        event = read_event(encode_json(made))  # as strict as a worker
+        check_id(event.user_id, "user_id")
+        if event.item_id is not None:
+            check_id(event.item_id, "item_id")
+        elif event.event_type != "search":
+            raise KeyError("item_id")
+        at_ms = round((event.timestamp or 0.0) * 1000)
+    except KeyError as exc:
+        raise SetupError(f"row {number}: {exc} is missing; an evaluation needs user_id, item_id and timestamp") from exc
+    except (ValueError, TypeError, OverflowError, RecordError) as exc:
+        raise SetupError(f"row {number}: {exc}") from exc
+    return EvaluationEvent(event, at_ms, str(row.get("basket") or ""))
+
+
+def _text(value: object) -> str:
+    if value is None:
+        raise ValueError("an id is null")
+    return str(value)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is not a number")
+    return number
 
 
 def in_time_order(events: Sequence[EvaluationEvent]) -> list[EvaluationEvent]:
-    """Sorted by the second; within a second and basket drawn with a fixed seed: the order of a file says nothing."""
+    """Sorted by time, a basket by its first event; what is of one moment is drawn with a fixed seed.
+
+    The order of a file says nothing: often it is by item.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for event in events:
+        if event.basket:
+            place = (event.user_id, event.basket)
+            first[place] = min(event.at_ms, first.get(place, event.at_ms))
     drawn = list(events)
     random.Random(SEED).shuffle(drawn)
-    return sorted(drawn, key=lambda event: event.at_ms // 1000)
+
+    def key(event: EvaluationEvent) -> tuple[int, str, str]:
+        if not event.basket:
+            return event.at_ms, "", ""
+        return first[event.user_id, event.basket], event.user_id, event.basket
+
+    return sorted(drawn, key=key)
+
+
+def units(events: Iterable[EvaluationEvent]) -> Iterator[list[EvaluationEvent]]:
+    """What happened at once: single events, and events of one basket that follow each other."""
+    for (_, basket), run in groupby(events, lambda event: (event.user_id, event.basket)):
+        if basket:
+            yield list(run)
+        else:
+            yield from ([event] for event in run)

@@ -11,7 +11,8 @@ from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
 from agents.profiles import ProfilesAgent
 from agents.records import Recommendation, Request, encode_json, read_catalogue
 from agents.runtime.metrics import Metrics
-from agents.scorer import Scorer
+from agents.scorer import Scorer, load_encoder
+from agents.scoring.vector_store import VectorStore
 from agents.settings import Settings
 from agents.similarity import SimilarityAgent
 from agents.topics import build_topics
@@ -38,12 +39,18 @@ class Pipeline:
     """
 
     def __init__(self, settings: Settings, now_ms: int) -> None:
+        """Raises `SetupError` if the model that the settings name cannot be loaded."""
         settings = evaluation_settings(settings)
         self._topics = build_topics(settings)
-        self._log = MemoryLog(now_ms)
+        self._log, self._played_ms = MemoryLog(now_ms), now_ms
         self._profiles, self._profile_table = ProfilesAgent(settings), MemoryTable()
         self._similarity, self._row_table = SimilarityAgent(settings), MemoryTable()
-        self._scorer = Scorer(settings, None, None, Metrics())
+        encoder = load_encoder(settings)
+        folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
+        self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
+        self._scorer = Scorer(settings, encoder, self._vectors, Metrics())
+        self._later: list[tuple[float, bytes, bytes]] = []
+        """Catalogue entries that come into the catalogue later, the next one last."""
         self._profiles.assigned(frozenset({PARTITION}), self._profile_table)
         self._similarity.assigned(frozenset({PARTITION}), self._row_table)
 
@@ -53,15 +60,34 @@ class Pipeline:
         return self._log.rejected
 
     def put_items(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Take over catalogue entries, rows as values of the topic `items`. Raises `RecordError` for a bad one."""
-        entries = self._profiles.knowledge.views[1]
+        """Take over catalogue entries, rows as values of the topic `items`; those of the future when their time comes.
+
+        Raises `RecordError` for a bad one.
+        """
         for item in items:
-            key, value = str(item["item_id"]).encode(), json.dumps(item).encode()
-            entries.put(key, value)
-            self._scorer.catalogue.update([(key, read_catalogue(key, value))])
+            key, value = item["item_id"].encode(), json.dumps(item).encode()
+            self._later.append((read_catalogue(key, value).added_at or 0.0, key, value))
+        self._later.sort(reverse=True)
+        self._put_due()
+
+    def close(self) -> None:
+        """Let go of the file of vectors."""
+        if self._vectors is not None:
+            self._vectors.close()
+
+    def _put_due(self) -> None:
+        catalogue = self._scorer.catalogue
+        while self._later and self._later[-1][0] * 1000 <= self._played_ms:
+            _, key, value = self._later.pop()
+            self._profiles.knowledge.entries.put(key, value)
+            catalogue.update([(key, read_catalogue(key, value))])
+        while catalogue.waiting:
+            catalogue.embed_some()
 
     def absorb(self, events: Sequence[tuple[bytes, bytes]], at_ms: int) -> None:
         """Fold events, (key, value) as in the topic `events`, into profiles and co-counts."""
+        self._played_ms = max(self._played_ms, at_ms)
+        self._put_due()
         for key, value in events:
             self._log.send(self._topics.events.name, PARTITION, key, value, timestamp_ms=at_ms)
         self._run_profiles(self._topics.events.name)
@@ -82,7 +108,7 @@ class Pipeline:
         self._log.now_ms += TICK_MS
         batch = self._log.take(self._topics.cooccurrence.name)
         self._similarity.absorb(batch, MemoryTransaction(self._log, self._row_table))
-        neighbours = self._profiles.knowledge.views[0]
+        neighbours = self._profiles.knowledge.neighbours
         for _, records in self._log.take(self._topics.neighbours.name).of(self._topics.neighbours.name):
             for record in records:
                 neighbours.put(record.key or b"", record.value)

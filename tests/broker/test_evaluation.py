@@ -1,4 +1,7 @@
-"""An evaluation makes the lists that the workers make of the same events."""
+"""An evaluation makes the lists that the workers make of the same events.
+
+Without variety and fading, which depend on ties and on where batches end; so do the workers' own lists.
+"""
 
 import json
 import time

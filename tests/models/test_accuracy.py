@@ -1,11 +1,11 @@
 """Ranks of next items as rates with errors, and how lists spread over items."""
 
 import math
-from collections import Counter
 
 import pytest
 
 from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
+from models.evaluation import TakenItems
 
 
 def accuracy(*ranks: int, users: int = 1_000) -> Accuracy:
@@ -23,8 +23,11 @@ def test_rates_of_known_ranks() -> None:
     assert made.ndcg(20).value == pytest.approx((1 + 1 / math.log2(3) + 1 / math.log2(11) + 1 / math.log2(12)) / 5)
 
 
-def test_without_events_there_is_nothing_to_tell() -> None:
-    assert (Accuracy().hit_rate(10).value, Accuracy().hit_rate(10).error) == (0.0, 0.0)
+def test_without_events_nothing_is_known_and_of_one_user_no_error() -> None:
+    assert math.isnan(Accuracy().hit_rate(10).value)
+    of_one = accuracy(0, NOT_IN_LIST, users=1).hit_rate(10)
+    assert of_one.value == 0.5
+    assert math.isnan(of_one.error)
 
 
 def test_the_error_of_users_with_one_event_each_is_that_of_a_share() -> None:
@@ -39,10 +42,12 @@ def test_events_of_one_user_are_one_draw() -> None:
 
 
 def test_exposure_is_even_or_of_one_item() -> None:
-    even, one, taken = Exposure(), Exposure(), Counter({"a": 3})
+    even, one, taken = Exposure(), Exposure(), TakenItems()
+    for _ in range(3):
+        taken.add("a")
     for item in "abcd":
-        even.add([item], taken, 3)
-        one.add(["a"], taken, 3)
+        even.add([item], taken)
+        one.add(["a"], taken)
     assert (even.coverage(4), one.coverage(4)) == (1.0, 0.25)
     assert even.gini(4) == pytest.approx(0.0)
     assert one.gini(4) == pytest.approx(0.75)  # (n − 1) / n: all places are one item's

@@ -1,0 +1,52 @@
+"""`profilestream evaluate`: figures as a table and as JSON, and errors that say how to mend them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agents.cli import app
+from agents.errors import SetupError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Users who buy two things that belong together, one after the other."""
+    path = tmp_path / "events.csv"
+    rows = [f"u{user},{side}{user % 10},{2 * user + n}" for user in range(100) for n, side in enumerate(("l", "r"))]
+    path.write_text("user_id,item_id,timestamp\n" + "\n".join(rows))
+    return path
+
+
+def test_json_and_table_tell_the_same(file: Path) -> None:
+    ran = CliRunner().invoke(app, ["evaluate", str(file), "--k", "5", "--train", "0.5", "--json"])
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout)
+    assert (told["trained"], told["tested"], told["compared"], told["items"]) == (100, 100, 50, 20)
+    assert told["methods"]["profilestream"]["HR@5"] == [1.0, 0.0]
+    assert told["methods"]["popular"]["HR@5"][0] < 1
+    table = CliRunner().invoke(app, ["evaluate", str(file), "--k", "5", "--train", "0.5"])
+    assert table.exit_code == 0, table.output
+    assert "1.000 ± 0.000" in table.stdout
+    assert "50 of 100 events compared" in table.stdout
+
+
+def test_until_leaves_the_last_events_out(file: Path) -> None:
+    ran = CliRunner().invoke(app, ["evaluate", str(file), "--train", "0.5", "--until", "0.8", "--json"])
+    assert (json.loads(ran.stdout)["trained"], json.loads(ran.stdout)["tested"]) == (100, 60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["ml-1b"], "neither a file nor one of the data sets"),
+        (["sample", "--items", "items.jsonl"], "leave --items out"),
+        (["gone.csv"], "cannot read"),
+        (["sample", "--train", "0.8", "--until", "0.5"], "leave no events"),
+    ],
+)
+def test_errors(arguments: list[str], why: str) -> None:
+    ran = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert isinstance(ran.exception, SetupError)
+    assert why in str(ran.exception)

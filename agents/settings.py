@@ -4,6 +4,8 @@ A setting `name` comes from the variable `PROFILESTREAM_NAME`. A wrong value end
 the variable (`SettingsError`, exit code 2).
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -55,7 +57,7 @@ class Settings(SecuritySettings):
     )
     dead_letters_window: int = Field(10_000, ge=1, description="Newest records among which that share is counted.")
     accept_lost_records: bool = Field(False, description="Go on although records were deleted before being absorbed.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
     # --- commands
     data: Path | None = Field(None, description="Folder with the public data sets that `evaluate` knows by name.")
@@ -66,12 +68,17 @@ class Settings(SecuritySettings):
     history_size: int = Field(
         500, ge=1, le=10_000, description="Distinct items kept in a history (H); with very long ids fewer."
     )
-    strength_view: float = Field(1.0, gt=0, le=1_000)
-    strength_click: float = Field(2.0, gt=0, le=1_000)
-    strength_like: float = Field(3.0, gt=0, le=1_000)
-    strength_share: float = Field(3.0, gt=0, le=1_000)
-    strength_cart: float = Field(3.0, gt=0, le=1_000)
-    strength_purchase: float = Field(5.0, gt=0, le=1_000)
+    strength_view: float = Field(
+        1.0,
+        gt=0,
+        le=1_000,
+        description="How strong a view makes a contact; the strongest event counts.",
+    )
+    strength_click: float = Field(2.0, gt=0, le=1_000, description="… by a click.")
+    strength_like: float = Field(3.0, gt=0, le=1_000, description="… by a like.")
+    strength_share: float = Field(3.0, gt=0, le=1_000, description="… by a share.")
+    strength_cart: float = Field(3.0, gt=0, le=1_000, description="… by putting it into a cart.")
+    strength_purchase: float = Field(5.0, gt=0, le=1_000, description="… by a purchase.")
     interest_alpha: float = Field(0.9, ge=0, lt=1, description="α of I ← α·I + (1 − α)·b; higher forgets slower.")
     interests_kept: int = Field(100, ge=1, le=1_000, description="Strongest interests kept in a profile.")
     event_ids_kept: int = Field(
@@ -116,24 +123,26 @@ class Settings(SecuritySettings):
     # --- candidates
     recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
-    candidates_item_cf: int = Field(100, ge=0)
-    candidates_popular: int = Field(50, ge=0)
-    candidates_segment: int = Field(20, ge=0)
-    candidates_interest: int = Field(20, ge=0)
-    candidates_fresh: int = Field(10, ge=0)
+    candidates_item_cf: int = Field(100, ge=0, description="Items that neighbours of the history propose for a list.")
+    candidates_popular: int = Field(50, ge=0, description="… the most popular ones propose.")
+    candidates_segment: int = Field(20, ge=0, description="… those popular in the user's segment.")
+    candidates_interest: int = Field(20, ge=0, description="… those popular among the user's interests.")
+    candidates_fresh: int = Field(10, ge=0, description="… the newest ones of these.")
 
     # --- scorer
     bert_model: str = Field(
         "", description="Folder or Hugging Face id of a BERT model; `bundled`: MiniLM; empty: no BERT."
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model works; `auto`: on a GPU where there is one."
+    )
     candidates_content: int = Field(50, ge=0, description="Items nearest to the profile embedding.")
-    weight_item_cf: float = Field(1.0, ge=0)
-    weight_popular: float = Field(0.1, ge=0)
-    weight_segment: float = Field(0.05, ge=0)
-    weight_interest: float = Field(0.05, ge=0)
-    weight_fresh: float = Field(0.05, ge=0)
-    weight_content: float = Field(0.1, ge=0)
+    weight_item_cf: float = Field(1.0, ge=0, description="Weight of neighbours of the history in the blend.")
+    weight_popular: float = Field(0.1, ge=0, description="… of popularity.")
+    weight_segment: float = Field(0.05, ge=0, description="… of popularity in the segment.")
+    weight_interest: float = Field(0.05, ge=0, description="… of popularity by interest.")
+    weight_fresh: float = Field(0.05, ge=0, description="… of freshness.")
+    weight_content: float = Field(0.1, ge=0, description="… of the nearness of texts.")
     diversity: float = Field(0.05, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
@@ -149,6 +158,21 @@ class Settings(SecuritySettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+_OTHER_VARIABLES = {"PROFILESTREAM_CACHE"}
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """What is to be said of variables that look like settings and are none, such as misspelt ones."""
+    said = []
+    for name in sorted(name for name in environment if name.startswith(ENV_PREFIX) and name not in _OTHER_VARIABLES):
+        setting = name.removeprefix(ENV_PREFIX).lower()
+        if setting not in Settings.model_fields:
+            near = get_close_matches(setting, Settings.model_fields, 1)
+            meant = f"; is {variable(near[0])} meant?" if near else ""
+            said.append(f"{name} is no setting and has no effect{meant}")
+    return said
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError as EngineKafkaError
 from confluent_kafka import KafkaException
 
 from agents.errors import BrokerError, ProfilestreamError, SetupError
-from agents.settings import Settings
+from agents.settings import Settings, unknown_variables
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ def set_up_logging(settings: Settings) -> None:
     )
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING if settings.log_level != "debug" else logging.INFO)
+    for text in unknown_variables(os.environ):
+        log.warning(text)
 
 
 class DataFolder:

@@ -33,7 +33,7 @@ def pairs_of(users: int) -> list[tuple[str, str]]:
     return [(f"u{user}", f"{side}{user % 10}") for user in range(users) for side in ("left", "right")]
 
 
-def run(events: Sequence[EvaluationEvent], train: float = 0.5, items: Sequence[dict[str, object]] = ()) -> Report:
+def run(events: Sequence[EvaluationEvent], train: float = 0.5, items: Sequence[dict[str, str]] = ()) -> Report:
     seen: list[int] = []
     played = Prequential(Dataset("test", list(events), list(items)), read_settings(), 10)
     report = played.run(train, seen.append)

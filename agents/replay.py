@@ -50,7 +50,7 @@ class Rows:
                     yield from self._csv_rows(lines, "\t" if name.endswith(".tsv") else ",")
                 else:
                     raise SetupError(f"{self.path}: name the format: .jsonl, .csv, .tsv or .parquet, also with .gz")
-        except (OSError, UnicodeDecodeError, EOFError) as exc:
+        except (OSError, ValueError, EOFError) as exc:  # what pyarrow raises is a ValueError
             raise SetupError(f"cannot read {self.path}: {exc}") from exc
 
     def _json_rows(self, lines: TextIO) -> Iterator[Row]:

@@ -26,19 +26,25 @@ def evaluate(
     Before each event it is asked for the user's list, then the event is taken in; without Kafka, in one process, by the
     code and the settings of the workers, at a pace of 100 events a second. Columns of a file: user_id, item_id,
     timestamp (seconds); optional: rating, event_type, query, event_id, basket (lists change only after a whole one).
+    Events of one moment are drawn at random, but for a set in the order of its file.
+
     Data sets: sample; with PROFILESTREAM_DATA also ml-100k, ml-latest-small, online_retail (also -file, -basket),
     amazon_giftcards, amazon_office.
 
     Example: profilestream evaluate events.csv --items items.jsonl
     """
+    import os
+
     from rich.console import Console
     from rich.progress import Progress
 
     from agents.errors import SetupError
     from agents.evaluation.datasets import LOADERS, load, load_file
     from agents.evaluation.prequential import Prequential
-    from agents.settings import read_settings
+    from agents.settings import read_settings, unknown_variables
 
+    for text in unknown_variables(os.environ):
+        typer.echo(text, err=True)
     if train >= until:
         raise SetupError(f"--train {train:g} and --until {until:g} leave no events to look at")
     path = Path(data)

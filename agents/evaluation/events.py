@@ -64,9 +64,16 @@ def _event(number: int, row: Mapping[str, Any]) -> EvaluationEvent:
             check_id(event.item_id, "item_id")
         elif event.event_type != "search":
             raise KeyError("item_id")
+        if event.event_type == "rate" and event.rating is None:
+            raise KeyError("rating")
+        if event.event_type == "search" and not event.query:
+            raise KeyError("query")
         at_ms = round((event.timestamp or 0.0) * 1000)
     except KeyError as exc:
-        raise SetupError(f"row {number}: {exc} is missing; an evaluation needs user_id, item_id and timestamp") from exc
+        raise SetupError(
+            f"row {number}: {exc} is missing; an evaluation needs user_id, item_id, timestamp; of a search the query, "
+            "of a rate the rating"
+        ) from exc
     except (ValueError, TypeError, OverflowError, RecordError) as exc:
         raise SetupError(f"row {number}: {exc}") from exc
     return EvaluationEvent(event, at_ms, str(row.get("basket") or ""))

@@ -44,7 +44,10 @@ class Prequential:
     """One run over a data set."""
 
     def __init__(self, dataset: Dataset, settings: Settings, k: int, until: float = 1.0) -> None:
-        """`until`: the share of the events after which nothing is looked at. Raises `SetupError` if none is left."""
+        """`until`: the share of the events after which nothing is looked at.
+
+        Raises `SetupError` if no event is left, or no item of them is in the catalogue.
+        """
         self._events = dataset.events[: round(len(dataset.events) * until)]
         if not self._events:
             raise SetupError(f"{dataset.name}: no events to look at")
@@ -52,6 +55,10 @@ class Prequential:
         self._pipeline = Pipeline(settings, self._events[0].at_ms)
         self._pipeline.put_items(dataset.items)
         self._catalogue = {item["item_id"] for item in dataset.items}
+        if self._catalogue and not any(event.taken in self._catalogue for event in self._events):
+            raise SetupError(
+                f"{dataset.name}: no item of the events is in the catalogue: no list could hold one"
+            )
         self._taken = TakenItems()
         self._histories: dict[str, set[str]] = {}
 

@@ -37,6 +37,12 @@ def test_until_leaves_the_last_events_out(file: Path) -> None:
     assert (json.loads(ran.stdout)["trained"], json.loads(ran.stdout)["tested"]) == (100, 60)
 
 
+def test_a_variable_that_is_no_setting_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROFILESTREAM_DIVERSTY", "0.5")
+    ran = CliRunner().invoke(app, ["evaluate", str(file), "--train", "0.5", "--json"])
+    assert "is PROFILESTREAM_DIVERSITY meant?" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

@@ -49,6 +49,8 @@ def test_a_basket_stays_together_where_it_began() -> None:
         ({"user_id": "u\x00", "item_id": "i", "timestamp": 1}, "user_id"),
         ({"user_id": "u", "item_id": "i", "timestamp": 1, "event_type": "nap"}, "event_type"),
         ({"user_id": "u", "item_id": "i", "timestamp": 1, "rating": 1_000}, "rating"),
+        ({"user_id": "u", "item_id": "i", "timestamp": 1, "event_type": "rate"}, "'rating' is missing"),
+        ({"user_id": "u", "timestamp": 1, "event_type": "search"}, "'query' is missing"),
     ],
 )
 def test_a_row_that_a_worker_would_refuse_is_named(row: Row, why: str, tmp_path: Path) -> None:
@@ -68,6 +70,14 @@ def test_a_catalogue_entry_that_a_worker_would_refuse_is_named(tmp_path: Path) -
     items.write_text("{")
     with pytest.raises(SetupError, match="cannot be read"):
         load_file(events, items)
+
+
+def test_a_parquet_file_that_is_none_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "events.parquet"
+    path.write_bytes(b"PK")
+    with pytest.raises(SetupError, match=r"cannot read .*events\.parquet"):
+        load_file(path)
 
 
 def test_a_data_set_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

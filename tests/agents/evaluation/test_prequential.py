@@ -110,6 +110,11 @@ def test_nothing_to_compare_is_said() -> None:
         run([])
 
 
+def test_a_catalogue_of_other_items_is_said() -> None:
+    with pytest.raises(SetupError, match="no item of the events is in the catalogue"):
+        run(bought(*pairs_of(20)), items=[{"item_id": "other"}])
+
+
 def test_lists_have_none_of_what_the_user_has() -> None:
     pipeline = Pipeline(read_settings(), NOW_MS)
     pipeline.absorb([one.record() for one in bought(*pairs_of(50))], NOW_MS)

@@ -56,9 +56,7 @@ class Prequential:
         self._pipeline.put_items(dataset.items)
         self._catalogue = {item["item_id"] for item in dataset.items}
         if self._catalogue and not any(event.taken in self._catalogue for event in self._events):
-            raise SetupError(
-                f"{dataset.name}: no item of the events is in the catalogue: no list could hold one"
-            )
+            raise SetupError(f"{dataset.name}: no item of the events is in the catalogue: no list could hold one")
         self._taken = TakenItems()
         self._histories: dict[str, set[str]] = {}
 

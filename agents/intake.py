@@ -45,13 +45,11 @@ class Intake:
                     raise _wrong_key(record)
                 if event.user_id not in checked:
                     self._check(event.user_id, "user_id")
-                kind, item = event.event_type, event.item_id
-                if item is None and kind != "search":
-                    raise _incomplete(event)
+                item = event.item_id
                 if item is not None and item not in checked:
                     self._check(item, "item_id")
-                if (kind == "rate" and event.rating is None) or (kind == "search" and not event.query):
-                    raise _incomplete(event)
+                if (lacking := missing_field(event)) is not None:
+                    raise _incomplete(event, lacking)
                 at_ms = record.timestamp if event.timestamp is None else int(event.timestamp * 1000)
                 if at_ms > record.timestamp + self._future_s * 1000:
                     raise _from_the_future(event.timestamp or 0.0, record.timestamp / 1000)
@@ -108,12 +106,19 @@ def _wrong_key(record: Record) -> RecordError:
     return RecordError("wrong_key", "the record's key differs from user_id: send the user_id as the key")
 
 
-def _incomplete(event: Event) -> RecordError:
-    if event.event_type == "rate" and event.item_id is not None:
-        return RecordError("missing_field", "an event of type rate needs a rating")
-    if event.event_type == "search":
-        return RecordError("missing_field", "an event of type search needs a query")
-    return RecordError("missing_field", f"an event of type {event.event_type} needs an item_id")
+def missing_field(event: Event) -> str | None:
+    """The field that an event of its type needs and does not have; None: it is complete."""
+    kind = event.event_type
+    if kind == "search":
+        return None if event.query else "query"
+    if event.item_id is None:
+        return "item_id"
+    return "rating" if kind == "rate" and event.rating is None else None
+
+
+def _incomplete(event: Event, field: str) -> RecordError:
+    article = "an" if field == "item_id" else "a"
+    return RecordError("missing_field", f"an event of type {event.event_type} needs {article} {field}")
 
 
 def _from_the_future(timestamp: float, record_s: float) -> RecordError:

@@ -39,10 +39,6 @@ class TakenItems:
         self._items, self._counts = Interner(), np.zeros(1024, np.int64)
         self.events = 0
 
-    def __len__(self) -> int:
-        """Items that were taken."""
-        return len(self._items)
-
     @property
     def ids(self) -> list[str]:
         """The items that were taken. Read only."""

@@ -1,6 +1,8 @@
 """`profilestream evaluate`."""
 
+import json
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,8 +35,6 @@ def evaluate(
 
     Example: profilestream evaluate events.csv --items items.jsonl
     """
-    import os
-
     from rich.console import Console
     from rich.progress import Progress
 
@@ -59,8 +59,6 @@ def evaluate(
         task = progress.add_task(dataset.name, total=played.count)
         report = played.run(train / until, lambda count: progress.advance(task, count))
     if as_json:
-        import json
-
         typer.echo(json.dumps(figures(dataset.name, report, k)))
     else:
         _show(dataset.name, report, k)

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from agents.errors import RecordError, SetupError
+from agents.intake import missing_field
 from agents.records import Event, check_id, encode_json, read_event
 
 SEED = 17
@@ -62,12 +63,8 @@ def _event(number: int, row: Mapping[str, Any]) -> EvaluationEvent:
         check_id(event.user_id, "user_id")
         if event.item_id is not None:
             check_id(event.item_id, "item_id")
-        elif event.event_type != "search":
-            raise KeyError("item_id")
-        if event.event_type == "rate" and event.rating is None:
-            raise KeyError("rating")
-        if event.event_type == "search" and not event.query:
-            raise KeyError("query")
+        if (lacking := missing_field(event)) is not None:
+            raise KeyError(lacking)
         at_ms = round((event.timestamp or 0.0) * 1000)
     except KeyError as exc:
         raise SetupError(

@@ -10,19 +10,7 @@ from agents.cuts import Headers, Places
 from agents.errors import RecordError
 from agents.runtime.batch import Batch, Record
 from agents.runtime.metrics import Name
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryRecord:
-    """One record of a topic."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+from agents.runtime.reading import ReadRecord
 
 
 class MemoryTable:
@@ -54,7 +42,7 @@ class MemoryLog:
     now_ms: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     """Records that a worker would have put into the dead letters, by reason."""
-    _waiting: dict[str, dict[int, list[MemoryRecord]]] = field(default_factory=lambda: defaultdict(dict))
+    _waiting: dict[str, dict[int, list[ReadRecord]]] = field(default_factory=lambda: defaultdict(dict))
     _ends: Counter[TP] = field(default_factory=Counter)
 
     def send(
@@ -68,9 +56,7 @@ class MemoryLog:
     ) -> None:
         """Append a record; `timestamp_ms` 0: now."""
         place = TP(topic, partition)
-        record = MemoryRecord(
-            topic, partition, self._ends[place], timestamp_ms or self.now_ms, key, value, headers or ()
-        )
+        record = ReadRecord(topic, partition, self._ends[place], timestamp_ms or self.now_ms, key, value, headers or ())
         self._ends[place] += 1
         self._waiting[topic].setdefault(partition, []).append(record)
 

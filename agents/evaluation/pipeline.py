@@ -9,7 +9,7 @@ import msgspec
 
 from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
 from agents.profiles import ProfilesAgent
-from agents.records import Recommendation, Request, encode_json, read_catalogue
+from agents.records import Item, Recommendation, Request, encode_json, read_catalogue
 from agents.runtime.metrics import Metrics
 from agents.scorer import Scorer, load_encoder
 from agents.scoring.vector_store import VectorStore
@@ -49,8 +49,8 @@ class Pipeline:
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
         self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
         self._scorer = Scorer(settings, encoder, self._vectors, Metrics())
-        self._later: list[tuple[float, bytes, bytes]] = []
-        """Catalogue entries that come into the catalogue later, the next one last."""
+        self._later: list[tuple[bytes, bytes, Item]] = []
+        """Catalogue entries that come into the catalogue later, the next one last: key, value, and what it says."""
         self._profiles.assigned(frozenset({PARTITION}), self._profile_table)
         self._similarity.assigned(frozenset({PARTITION}), self._row_table)
 
@@ -66,8 +66,8 @@ class Pipeline:
         """
         for item in items:
             key, value = item["item_id"].encode(), json.dumps(item).encode()
-            self._later.append((read_catalogue(key, value).added_at or 0.0, key, value))
-        self._later.sort(reverse=True)
+            self._later.append((key, value, read_catalogue(key, value)))
+        self._later.sort(key=lambda entry: (entry[2].added_at or 0.0, *entry[:2]), reverse=True)
         self._put_due()
 
     def close(self) -> None:
@@ -77,10 +77,10 @@ class Pipeline:
 
     def _put_due(self) -> None:
         catalogue = self._scorer.catalogue
-        while self._later and self._later[-1][0] * 1000 <= self._played_ms:
-            _, key, value = self._later.pop()
+        while self._later and (self._later[-1][2].added_at or 0.0) * 1000 <= self._played_ms:
+            key, value, item = self._later.pop()
             self._profiles.knowledge.entries.put(key, value)
-            catalogue.update([(key, read_catalogue(key, value))])
+            catalogue.update([(key, item)])
         while catalogue.waiting:
             catalogue.embed_some()
 

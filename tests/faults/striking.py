@@ -1,5 +1,6 @@
 """What every named test does: let one fault strike while events flow, and compare everything."""
 
+from collections.abc import Callable
 from random import Random
 
 from tests.broker.ledger import Ledger
@@ -19,3 +20,10 @@ def strike(world: World, *faults: Fault, count: int = COUNT) -> Ledger:
     assert world.differences(ledger) == []
     world.exact = True
     return ledger
+
+
+def taken_over_by(world: World, instance: str) -> Callable[[], bool]:
+    """Whether a profiles worker has, since this call, come to work on all partitions."""
+    worker, all_of_them = world.worker("profiles", instance), "works on partitions [0, 1, 2, 3]"
+    before = worker.text().count(all_of_them)
+    return lambda: worker.text().count(all_of_them) > before

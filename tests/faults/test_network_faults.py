@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.network_faults import CutNetwork, SilentNetwork, SlowNetwork
-from tests.faults.striking import strike
+from tests.faults.striking import strike, taken_over_by
 from tests.faults.worker_faults import PAST_SESSION_S
 from tests.faults.world import World
 
@@ -25,11 +25,6 @@ def test_a_network_that_is_cut(world: World) -> None:
 
 @pytest.mark.faults
 def test_a_network_that_is_silent_past_the_session(world: World) -> None:
-    other = world.worker("profiles", "1")
-    before = other.text().count("works on partitions [0, 1, 2, 3]")
-
-    def took_over() -> bool:
-        return other.text().count("works on partitions [0, 1, 2, 3]") > before
-
+    took_over = taken_over_by(world, "1")
     strike(world, SilentNetwork(2, PAST_SESSION_S, took_over), count=2_400)
     assert took_over()

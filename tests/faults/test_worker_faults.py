@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.faults.striking import strike
+from tests.faults.striking import strike, taken_over_by
 from tests.faults.worker_faults import AddedAndRemoved, Signalled, Zombie
 from tests.faults.world import World
 
@@ -31,12 +31,7 @@ def test_a_worker_that_is_asked_to_end(kind: str, world: World) -> None:
 
 
 def test_a_worker_that_sleeps_while_another_takes_its_partitions_over(world: World) -> None:
-    other = world.worker("profiles", "1")
-    before = other.text().count("works on partitions [0, 1, 2, 3]")
-
-    def took_over() -> bool:
-        return other.text().count("works on partitions [0, 1, 2, 3]") > before
-
+    took_over = taken_over_by(world, "1")
     strike(world, Zombie("profiles", "2", others_took_over=took_over), count=2_400)
     assert took_over()
 

@@ -31,12 +31,15 @@ def read_neighbours(value: bytes) -> Neighbours:
     try:
         weights, count = unpack_floats(row.weights), len(row.ids)
         fits = len(weights) == len(unpack_ints(row.g)) == len(unpack_ints(row.c)) == count
+        ridge = unpack_floats(row.ridge)
+        fits &= len(ridge) <= count
     except (ValueError, IndexError, KeyError) as exc:
         raise _bad(row, str(exc)) from exc
     if not fits:
         raise _bad(row, "arrays and ids differ in length")
     numbers = (row.popularity, row.clock, *row.segments.values())
-    if not (np.isfinite(weights).all() and all(map(math.isfinite, numbers)) and _all_small((row.users, row.c_sum))):
+    finite = np.isfinite(weights).all() and np.isfinite(ridge).all()
+    if not (finite and all(map(math.isfinite, numbers)) and _all_small((row.users, row.c_sum))):
         raise _bad(row, "a number is out of range")
     return row
 

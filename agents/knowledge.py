@@ -28,7 +28,7 @@ class Knowledge:
     def __init__(self, settings: Settings) -> None:
         topics = build_topics(settings)
         self.items = Interner()
-        self.table = NeighbourTable(self.items, settings.neighbours_scored)
+        self.table = NeighbourTable(self.items, settings.neighbours_scored, settings.ridge_neighbours)
         self.catalogue = Catalogue(self.items)
         self.popular = PopularLists(self.table, self.catalogue, settings.popularity_half_life)
         self.selector = CandidateSelector(
@@ -41,6 +41,7 @@ class Knowledge:
                 interest=settings.candidates_interest,
                 fresh=settings.candidates_fresh,
                 recency_power=settings.recency_power,
+                ridge_recency_power=settings.ridge_recency_power,
             ),
         )
         self.neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))
@@ -57,8 +58,8 @@ class Knowledge:
             if row is None:
                 self.table.remove(item)
             else:
-                weights = unpack_floats(row.weights)
-                self.table.update(item, row.ids, weights, row.popularity, row.clock, row.segments)
+                weights, ridge = unpack_floats(row.weights), unpack_floats(row.ridge)
+                self.table.update(item, row.ids, weights, row.popularity, row.clock, row.segments, ridge)
         entries = self.entries.drain()
         for key, entry in entries:
             self.catalogue.put(key.decode(errors="replace"), entry)

@@ -128,6 +128,8 @@ class Neighbours(msgspec.Struct, array_like=True, gc=False):
     popularity: float
     clock: float
     segments: dict[str, float] = {}
+    ridge: bytes = b""
+    """Ridge weights of the first neighbours, float32 [≤ M]: by them a list scores this item (`models.ridge`)."""
 
 
 class Candidates(msgspec.Struct, array_like=True, gc=False):

@@ -118,11 +118,19 @@ class Settings(SecuritySettings):
     rows_published_per_s: int = Field(500, ge=1, description="Most `neighbours` records written in a second.")
     similarity: Literal["co", "cosine"] = Field("co", description="Which weight ranks an item's neighbours.")
     shrinkage: float = Field(60.0, ge=0, description="Added to the norms of `co`: rare items weigh less.")
+    ridge_neighbours: int = Field(
+        50,
+        ge=0,
+        le=200,
+        description="Strongest neighbours among which an item's ridge weights are solved (R); 0: none.",
+    )
+    ridge_regularisation: float = Field(30.0, gt=0, description="λ of ridge; higher trusts rare pairs less.")
     popularity_half_life: float = Field(7_500.0, gt=0, description="Popularity halves after so many events.")
 
     # --- candidates
     recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
+    ridge_recency_power: float = Field(0.5, ge=0, description="… in ridge scores.")
     candidates_item_cf: int = Field(100, ge=0, description="Items that neighbours of the history propose for a list.")
     candidates_popular: int = Field(50, ge=0, description="… the most popular ones propose.")
     candidates_segment: int = Field(20, ge=0, description="… those popular in the user's segment.")
@@ -138,6 +146,7 @@ class Settings(SecuritySettings):
     )
     candidates_content: int = Field(50, ge=0, description="Items nearest to the profile embedding.")
     weight_item_cf: float = Field(1.0, ge=0, description="Weight of neighbours of the history in the blend.")
+    weight_ridge: float = Field(0.75, ge=0, description="… of ridge.")
     weight_popular: float = Field(0.1, ge=0, description="… of popularity.")
     weight_segment: float = Field(0.05, ge=0, description="… of popularity in the segment.")
     weight_interest: float = Field(0.05, ge=0, description="… of popularity by interest.")

@@ -11,7 +11,7 @@ import numpy as np
 from agents.checks import read_co_counts, read_neighbours
 from agents.errors import RecordError
 from agents.item_rows import LOADED, PartitionRows, Read, Write
-from agents.packed import NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_ints
+from agents.packed import NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_ints, unpack_ints
 from agents.runtime.agent import TableReader, TransactionLike
 from agents.runtime.batch import Batch, Record
 from agents.runtime.view import View
@@ -19,6 +19,8 @@ from agents.runtime.worker import WorkerSpec, run_worker
 from agents.settings import MOST_ROW_NEIGHBOURS, Settings
 from agents.topics import build_topics
 from models.cooccurrence import Ints, unpack_counts
+from models.interning import Interner
+from models.ridge import CountTable, ridge_weights
 from models.similarity import CAP_SLACK, CsrRows, Floats, neighbour_weights, strongest
 
 STALE_SHARE = 0.25
@@ -39,6 +41,8 @@ class SimilarityAgent:
         self._topics = build_topics(settings)
         self.view = View(settings, self._topics.neighbours, lambda _key, value: read_neighbours(value))
         self._norms: dict[str, tuple[int, int]] = {}
+        self._items = Interner()
+        self._counts = CountTable(settings.neighbours_published if settings.ridge_neighbours else 0)
         self._partitions: dict[int, PartitionRows] = {}
         self._table: TableReader | None = None
         self._budget = 0.0
@@ -58,7 +62,7 @@ class SimilarityAgent:
             self._set_norm(item, users, sums)
 
     def refresh(self) -> None:
-        """Take over the norms that other partitions published."""
+        """Take over the norms and co-counts that were published, those of other partitions too."""
         changed = False
         for key, neighbours in self.view.drain():
             item = key.decode(errors="replace")
@@ -66,6 +70,7 @@ class SimilarityAgent:
             if self._norms.get(item) != norm:
                 self._norms[item] = norm
                 changed |= self._set_norm(item, *norm)
+            changed |= self._set_counts(item, neighbours)
         if changed:
             for rows in self._partitions.values():
                 rows.stale[:] = rows.own
@@ -79,6 +84,14 @@ class SimilarityAgent:
                 rows.users[number], rows.sums[number] = users, sums
                 changed = True
         return changed
+
+    def _set_counts(self, item: str, neighbours: Neighbours | None) -> bool:
+        """Note the co-counts by which ridge weights of an item's neighbours are solved."""
+        if not self._settings.ridge_neighbours:
+            return False
+        ids, g = ([], np.zeros(0, np.int64)) if neighbours is None else (neighbours.ids, unpack_ints(neighbours.g))
+        users = 0 if neighbours is None else neighbours.users
+        return self._counts.put(self._items.number(item), users, self._items.numbers(ids), g)
 
     def pending(self) -> bool:
         """Whether rows wait to be published."""
@@ -173,12 +186,17 @@ class SimilarityAgent:
         weights = self._weights(rows, numbers, bodies)
         g, c = unpack_counts(bodies.data)
         names, changed = rows.items.ids, []
-        for place, number in enumerate(numbers.tolist()):
-            begin, end = bodies.indptr[place], bodies.indptr[place + 1]
-            best = begin + strongest(weights[begin:end], self._settings.neighbours_published)
+        most = self._settings.neighbours_published
+        bests = [
+            begin + strongest(weights[begin:end], most)
+            for begin, end in zip(bodies.indptr[:-1].tolist(), bodies.indptr[1:].tolist(), strict=True)
+        ]
+        ids = [[names[col] for col in bodies.indices[best].tolist()] for best in bests]
+        ridge = self._ridge(ids, [g[best] for best in bests])
+        for place, (number, best) in enumerate(zip(numbers.tolist(), bests, strict=True)):
             value = NEIGHBOURS.write(
                 Neighbours(
-                    [names[col] for col in bodies.indices[best].tolist()],
+                    ids[place],
                     pack_floats(weights[best]),
                     pack_ints(g[best]),
                     pack_ints(c[best]),
@@ -187,6 +205,7 @@ class SimilarityAgent:
                     float(rows.popularity[number]),
                     float(rows.clocks[number]),
                     {segment: value for segment, (value, _) in rows.segments.get(number, {}).items()},
+                    pack_floats(ridge[place]) if ridge else b"",
                 )
             )
             digest = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little", signed=True)
@@ -196,6 +215,14 @@ class SimilarityAgent:
                 transaction.send(self._topics.neighbours.name, partition, names[number].encode(), value)
         rows.dirty[numbers] = rows.stale[numbers] = False
         return np.array(changed, np.int64)
+
+    def _ridge(self, ids: Sequence[Sequence[str]], g: Sequence[Ints]) -> list[Floats]:
+        """Ridge weights of the first neighbours of each row; nothing if they are not wanted."""
+        most = self._settings.ridge_neighbours
+        if not most:
+            return []
+        nearest = [self._items.numbers(row[:most]) for row in ids]
+        return ridge_weights(self._counts, nearest, [row[:most] for row in g], self._settings.ridge_regularisation)
 
 
 def _access(transaction: TransactionLike, partition: int) -> tuple[Read, Write]:

@@ -1,6 +1,7 @@
 """Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
 
 Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, one sparse product for all users.
+Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`.
 """
 
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from models.neighbour_table import Floats, NeighbourTable
 from models.popular import PopularLists, Ranked
 from models.similarity import strongest
 
-SOURCES = ("item_cf", "popular", "segment", "interest", "fresh")
+SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
 """Rows of `Selected.scores`."""
+_RIDGE, _POPULAR = SOURCES.index("ridge"), SOURCES.index("popular")
+_PROPOSING = tuple(row for row, source in enumerate(SOURCES) if source != "ridge")
 INTERESTS_USED = 5
 DENSE_ITEMS = 50_000
 """Up to so many items an array over all of them is cheaper for a list than a sparse row (20, not 150 µs at 5,000)."""
@@ -35,6 +38,7 @@ class CandidateConfig:
     interest: int = 20
     fresh: int = 10
     recency_power: float = 1.0
+    ridge_recency_power: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class _Scratch:
     hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     slot: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     """Place of an item among the candidates of the user at work, or −1."""
+    recency: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """What the items of the history at work weigh in ridge scores; 0 for all others."""
 
     def grow(self, size: int) -> None:
         more = 2 * size - len(self.slot)
@@ -87,6 +93,7 @@ class _Scratch:
             self.unavailable = np.concatenate([self.unavailable, np.zeros(more, bool)])
             self.hidden = self.unavailable.copy()
             self.slot = np.full(2 * size, -1, np.int32)
+            self.recency = np.zeros(2 * size, np.float32)
 
 
 class CandidateSelector:
@@ -96,6 +103,7 @@ class CandidateSelector:
         self._table, self._popular, self._config = table, popular, config
         self._scratch = _Scratch()
         self._recency = _recency(np.arange(0), config.recency_power)
+        self._ridge_recency = _recency(np.arange(0), config.ridge_recency_power)
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
@@ -123,6 +131,7 @@ class CandidateSelector:
     def _recency_of(self, count: int) -> NDArray[np.float32]:
         if count > len(self._recency):
             self._recency = _recency(np.arange(2 * count), self._config.recency_power)
+            self._ridge_recency = _recency(np.arange(2 * count), self._config.ridge_recency_power)
         return self._recency[:count]
 
     def _one(self, user: Wanted, near: _Near, summed: _Sums) -> Selected:
@@ -145,14 +154,26 @@ class CandidateSelector:
         items = every[slot[every] == np.arange(len(every))]
         slot[items] = np.arange(len(items))
         scores = np.zeros((len(SOURCES), len(items)), np.float32)
-        for row, (numbers, values) in enumerate(proposals):
+        for row, (numbers, values) in zip(_PROPOSING, proposals, strict=True):
             scores[row, slot[numbers]] = values
+        scores[_RIDGE] = self._ridge(user.recent, items)
         known = items < len(self._popular.popularity)
-        scores[1, known] = self._popular.popularity[items[known]]
+        scores[_POPULAR, known] = self._popular.popularity[items[known]]
         slot[items[GROUNDED:]] = -1
         because = self._because(near, len(items))
         slot[items[:GROUNDED]] = -1
         return Selected(items, scores, because)
+
+    def _ridge(self, recent: Ints, items: Ints) -> NDArray[np.float32]:
+        """Ridge scores of these items, [C]; 0 where the history is not among an item's ridge neighbours."""
+        self._recency_of(len(recent))
+        weights, ridge = self._scratch.recency, self._table.ridge.take(items, 0)
+        # Written from the oldest on: an item that occurs twice weighs as its newest place.
+        weights[recent[::-1]] = self._ridge_recency[: len(recent)][::-1]
+        near = weights.take(self._table.cols[:, : ridge.shape[1]].take(items, 0))
+        weights[recent] = 0
+        scores: NDArray[np.float32] = np.einsum("cr,cr->c", near, ridge)
+        return scores
 
     def _others(self, user: Wanted) -> list[Ranked]:
         """What popular, segment, interest and fresh propose, in the order of `SOURCES`."""

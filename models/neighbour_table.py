@@ -12,17 +12,20 @@ Floats32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 _FIRST_SIZE = 1024
+_NO_RIDGE: Floats32 = np.zeros(0, np.float32)
 
 
 class NeighbourTable:
     """One row for each item number: the K strongest neighbours and how popular the item is.
 
-    cols: int32 [n × K] and weights: float32 [n × K], strongest first, padded with weight 0.
+    cols: int32 [n × K] and weights: float32 [n × K], strongest first, padded with weight 0; ridge: float32 [n × R], of
+    the first R ≤ K neighbours, padded with 0.
     """
 
-    def __init__(self, items: Interner, most: int) -> None:
+    def __init__(self, items: Interner, most: int, ridge: int = 0) -> None:
         self.items = items
         self.most = most
+        self.ridge = np.zeros((_FIRST_SIZE, min(ridge, most)), np.float32)
         self.cols = np.zeros((_FIRST_SIZE, most), np.int32)
         self.weights = np.zeros((_FIRST_SIZE, most), np.float32)
         self.popularity = np.zeros(_FIRST_SIZE)
@@ -40,6 +43,7 @@ class NeighbourTable:
         more = max(need, 2 * have) - have
         self.cols = np.concatenate([self.cols, np.zeros((more, self.most), np.int32)])
         self.weights = np.concatenate([self.weights, np.zeros((more, self.most), np.float32)])
+        self.ridge = np.concatenate([self.ridge, np.zeros((more, self.ridge.shape[1]), np.float32)])
         self.popularity = np.concatenate([self.popularity, np.zeros(more)])
         self.clocks = np.concatenate([self.clocks, np.zeros(more)])
 
@@ -51,8 +55,9 @@ class NeighbourTable:
         popularity: float,
         clock: float,
         segments: Mapping[str, float],
+        ridge: Floats32 = _NO_RIDGE,
     ) -> None:
-        """Take over an item's newest row; ids and weights strongest first, more than K are cut."""
+        """Take over an item's newest row; ids and weights strongest first, more than K (ridge: R) are cut."""
         number = self.items.number(item)
         cols = self.items.numbers(ids[: self.most])
         self.grow()
@@ -60,6 +65,8 @@ class NeighbourTable:
         self.cols[number, :count] = cols
         self.weights[number, :count] = weights[:count]
         self.weights[number, count:] = 0
+        known = min(len(ridge), self.ridge.shape[1])
+        self.ridge[number, :known], self.ridge[number, known:] = ridge[:known], 0
         self.popularity[number], self.clocks[number] = popularity, clock
         self.clock = max(self.clock, clock)
         for segment, value in segments.items():
@@ -70,6 +77,7 @@ class NeighbourTable:
         number = self.items.known(item)
         if number is not None and number < len(self.popularity):
             self.weights[number] = 0
+            self.ridge[number] = 0
             self.popularity[number] = 0
             for of_segment in self.segments.values():
                 of_segment.pop(number, None)

@@ -7,6 +7,9 @@ The auditor and the tests compare the running state with this. It shares no arit
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
 
 from models.cooccurrence import DISTANCE_POWER, FIXED_POINT
 from models.profile import BLOCKED_KEPT, LONGEST_WORD, SEARCHES_KEPT, STRENGTH_STEPS, EventLike, ProfileConfig
@@ -18,6 +21,13 @@ Contact = tuple[int, int, bool]
 """Last time in seconds, strength in thousandths, and whether that is a rating."""
 Pairs = Mapping[str, Mapping[str, tuple[int, int]]]
 """item → neighbour → (G, C)."""
+
+
+class Published(NamedTuple):
+    """What `neighbours` tells of an item: its users, and its neighbours with G, strongest first."""
+
+    users: int
+    near: Mapping[str, int]
 
 
 @dataclass
@@ -116,3 +126,21 @@ def co_weights(pairs: Pairs, shrinkage: float = 60.0) -> dict[str, dict[str, flo
         item: {other: co_weight(c, sums[item], sums[other], shrinkage) for other, (_, c) in near.items()}
         for item, near in pairs.items()
     }
+
+
+def ridge_weights(published: Mapping[str, Published], item: str, most: int, regularisation: float) -> dict[str, float]:
+    """neighbour → weight by the formula of `models.ridge`, of the first `most` neighbours of an item."""
+    near = list(published[item].near)[:most]
+    if not near:
+        return {}
+    nothing = Published(0, {})
+    rows = [published.get(a, nothing) for a in near]
+    square = [
+        [
+            row.users + regularisation if a == b else max(row.near.get(b, 0), other.near.get(a, 0))
+            for b, other in zip(near, rows, strict=True)
+        ]
+        for a, row in zip(near, rows, strict=True)
+    ]
+    found = np.linalg.solve(np.array(square, float), np.array([published[item].near[a] for a in near], float))
+    return dict(zip(near, found.tolist(), strict=True))

@@ -22,6 +22,8 @@ SCORE_DIGITS = 6
 MOST_ITEMS = 100
 """What an application may ask for."""
 
+FROM_HISTORY = frozenset({"item_cf", "ridge"})
+"""Sources for which an item of the history can speak."""
 ACTIONS = {"b": "bought", "r": "rated", "l": "looked at"}
 
 NO_MODEL = "no model"
@@ -31,7 +33,7 @@ NOT_EMBEDDED = "embeddings not ready"
 
 def rank_config(settings: Settings) -> RankConfig:
     """The settings that ranking needs."""
-    sources = ("item_cf", "popular", "segment", "interest", "fresh", "content")
+    sources = ("item_cf", "ridge", "popular", "segment", "interest", "fresh", "content")
     return RankConfig(
         weights={source: getattr(settings, f"weight_{source}") for source in sources},
         candidates_content=settings.candidates_content,
@@ -112,7 +114,7 @@ class ListMaker:
         )
 
     def _item(self, one: Candidates, place: Ranked) -> RankedItem:
-        because = one.recent[place.because] if place.because >= 0 and "item_cf" in place.shares else None
+        because = one.recent[place.because] if place.because >= 0 and place.shares.keys() & FROM_HISTORY else None
         action = one.actions[place.because : place.because + 1] if because else ""
         grounds = Grounds(
             because=self._index.title(because) if because else None,

@@ -7,7 +7,7 @@ import numpy as np
 from agents.packed import Candidates, pack_floats, pack_ints
 from agents.records import Filters
 
-SOURCES = ("item_cf", "popular", "segment", "interest", "fresh")
+SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
 
 
 def make_candidates(

@@ -26,7 +26,18 @@ def ints(*values: int) -> bytes:
 
 CHANGE = CoCounts(2, ["a", "b"], ints(0, 1), ints(1, 1), ints(1, 0), ints(1, 1), ints(9, 9), ints(1, 1), ints(1, 1))
 SEGMENTS = {"fr": (ints(1), ints(3))}
-ROW = Neighbours(["b", "c"], pack_floats(np.array([1.0, 0.5])), ints(1, 2), ints(3, 4), 3, 4, 0.5, 1.0, {"fr": 0.5})
+ROW = Neighbours(
+    ["b", "c"],
+    pack_floats(np.array([1.0, 0.5])),
+    ints(1, 2),
+    ints(3, 4),
+    3,
+    4,
+    0.5,
+    1.0,
+    {"fr": 0.5},
+    pack_floats(np.array([0.25])),
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +53,9 @@ ROW = Neighbours(["b", "c"], pack_floats(np.array([1.0, 0.5])), ints(1, 2), ints
         {"users": MOST},
         {"clock": float("inf")},
         {"segments": {"fr": float("nan")}},
+        {"ridge": b"\0" * 5},
+        {"ridge": pack_floats(np.zeros(3))},
+        {"ridge": pack_floats(np.array([np.inf]))},
     ],
 )
 def test_neighbours_that_do_not_fit_are_refused(damage: dict[str, object]) -> None:
@@ -79,10 +93,11 @@ def test_co_counts_that_do_not_fit_are_refused(damage: dict[str, object]) -> Non
 
 @given(st.data())
 def test_damaged_neighbours_are_refused_or_can_be_used(data: st.DataObject) -> None:
-    table = NeighbourTable(Interner(), 10)
+    table = NeighbourTable(Interner(), 10, ridge=2)
     with contextlib.suppress(RecordError):
         row = read_neighbours(damaged(data, NEIGHBOURS.write(ROW)))
-        table.update("a", row.ids, np.frombuffer(row.weights, "<f4"), row.popularity, row.clock, row.segments)
+        weights, ridge = np.frombuffer(row.weights, "<f4"), np.frombuffer(row.ridge, "<f4")
+        table.update("a", row.ids, weights, row.popularity, row.clock, row.segments, ridge)
 
 
 @given(st.data())

@@ -58,7 +58,7 @@ PACKED: list[tuple[PackedCodec[Any], msgspec.Struct]] = [
     (CO_COUNTS, CoCounts(1, ["a", "b"], INTS, INTS, INTS, INTS, INTS, INTS, INTS, {"fr": (INTS, INTS)})),
     (ROW_HEAD, RowHead(1, 2, 3, 0.5, 4.0, {"fr": (0.5, 1.0)})),
     (ROW_BODY, RowBody(INTS, INTS, INTS)),
-    (NEIGHBOURS, Neighbours(["a", "b"], FLOATS, INTS, INTS, 3, 4, 0.5, 1.0, {"fr": 0.5})),
+    (NEIGHBOURS, Neighbours(["a", "b"], FLOATS, INTS, INTS, 3, 4, 0.5, 1.0, {"fr": 0.5}, FLOATS)),
     (
         CANDIDATES,
         Candidates("u", "r", ["r"], None, 10, 1, 0, ["a"], ["a"], ["b", "c"], ["item_cf"], FLOATS, INTS, 1, "mug"),

@@ -22,6 +22,7 @@ CONFIG = rank_config(read_settings())
 TITLES = {"mug": "Red mug", "pot": "Tea pot", "cup": "Red cup", "lamp": "Desk lamp", "rug": "Wool rug"}
 LEADING_WORDS = {
     "item_cf": ("because you ", "goes with "),
+    "ridge": ("because you ", "goes with "),
     "popular": ("popular right now",),
     "segment": ("popular with people like you",),
     "interest": ("matches your interest",),

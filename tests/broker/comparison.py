@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from agents.erasures import PREFIX
-from agents.packed import NEIGHBOURS, PROFILE, Neighbours, unpack_floats
+from agents.packed import NEIGHBOURS, PROFILE, Neighbours, unpack_floats, unpack_ints
 from agents.runtime.store import PartitionStore
 from agents.settings import Settings
 from agents.topics import Topics, build_topics
-from models.plain import co_weights
+from models.plain import Published, co_weights, ridge_weights
 from models.profile import Profile, unpack_contact
 from tests.broker.ledger import Ledger
 from tests.broker.reference import largest
@@ -129,6 +129,25 @@ def neighbour_differences(settings: Settings, weights: Weights) -> Iterator[str]
     most = settings.neighbours_published
     wrong = [item for item, row in published.items() if not _row_equals(row, weights.get(item, {}), most)]
     yield from _some("neighbours", wrong)
+    yield from _some("ridge weights", _wrong_ridge(settings, published))
+
+
+def _wrong_ridge(settings: Settings, published: Mapping[str, Neighbours]) -> list[str]:
+    """Items whose ridge weights are not those of what is published by now."""
+    told = {
+        item: Published(row.users, dict(zip(row.ids, unpack_ints(row.g).tolist(), strict=True)))
+        for item, row in published.items()
+    }
+    most, regularisation = settings.ridge_neighbours, settings.ridge_regularisation
+    return [
+        item
+        for item, row in published.items()
+        for expected in (ridge_weights(told, item, most, regularisation),)
+        if not (
+            len(found := unpack_floats(row.ridge)) == len(expected)
+            and np.allclose(found, [*expected.values()], rtol=1e-4, atol=1e-6)
+        )
+    ]
 
 
 def _row_equals(row: Neighbours, near: Mapping[str, float], most: int) -> bool:

@@ -208,7 +208,7 @@ DECODERS = (
         NEIGHBOURS,
         read_neighbours,
         limits.neighbours,
-        Neighbours(["a", "b"], floats(0.9, 0.1), ints(5, 1), ints(9, 300), 3, 4, 0.5, 1.0, {"fr": 0.5}),
+        Neighbours(["a", "b"], floats(0.9, 0.1), ints(5, 1), ints(9, 300), 3, 4, 0.5, 1.0, {"fr": 0.5}, floats(0.25)),
         Neighbours([], b"", ints(), ints(), 0, 0, 0.0, 0.0),
     ),
     Decoder(

@@ -11,7 +11,14 @@ from models.interning import Interner
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists
 
-NEIGHBOURS = {"a": {"b": 0.9, "c": 0.5}, "b": {"a": 0.9, "d": 0.4}, "c": {"a": 0.5, "e": 0.3}}
+NEIGHBOURS = {
+    "a": {"b": 0.9, "c": 0.5},
+    "b": {"a": 0.9, "d": 0.4},
+    "c": {"a": 0.5, "e": 0.3},
+    "e": {"c": 0.3, "f": 0.2, "a": 0.1},
+}
+RIDGE = {"a": (0.4, 0.2), "d": (), "e": (0.1,)}
+"""Weights of the first neighbours of a target; more than R = 2 are cut."""
 POPULARITY = {"a": 5.0, "b": 4.0, "c": 3.0, "d": 2.0, "e": 1.0, "f": 9.0}
 
 
@@ -20,13 +27,14 @@ class World:
 
     def __init__(self, config: CandidateConfig | None = None) -> None:
         self.items = Interner()
-        self.table = NeighbourTable(self.items, most=3)
+        self.table = NeighbourTable(self.items, most=3, ridge=2)
         self.catalogue = Catalogue(self.items)
         for item, popularity in POPULARITY.items():
             near = NEIGHBOURS.get(item, {})
             segments = {"uk": 7.0} if item == "e" else {}
             weights = np.array(list(near.values()), np.float32)
-            self.table.update(item, list(near), weights, popularity, 10.0, segments)
+            ridge = np.array(RIDGE.get(item, ()), np.float32)
+            self.table.update(item, list(near), weights, popularity, 10.0, segments, ridge)
         self.catalogue.put("d", Entry(("tea",), (), True, 50.0))
         self.catalogue.put("e", Entry(("tea",), ("red",), True, 90.0))
         self.popular = PopularLists(self.table, self.catalogue, half_life=100.0)
@@ -105,8 +113,23 @@ def test_popularity_is_a_feature_of_every_candidate_and_fades_to_the_newest_cloc
 def test_a_removed_item_has_no_neighbours_and_no_popularity() -> None:
     world = World()
     world.table.remove("c")
+    world.table.remove("e")
     world.table.remove("never seen")
     assert world.scores(world.one(("c",)), "item_cf") == {}
+    assert "e" not in world.scores(world.one(("c",)), "ridge")
+
+
+@given(st.lists(st.sampled_from("bcdf"), min_size=1, max_size=6), st.floats(0, 2))
+def test_ridge_scores_each_candidate_by_its_own_neighbours_in_the_history(recent: list[str], power: float) -> None:
+    world = World(CandidateConfig(ridge_recency_power=power))
+    newest = {item: (place + 1) ** -power for place, item in reversed(list(enumerate(recent)))}
+    expected = {
+        target: sum(weight * newest.get(near, 0.0) for near, weight in zip(NEIGHBOURS[target], weights, strict=False))
+        for target, weights in (("a", (0.4, 0.2)), ("e", (0.1,)))
+    }
+    assert world.scores(world.one(tuple(recent)), "ridge") == pytest.approx({k: v for k, v in expected.items() if v})
+    # What one list weighed does not stay behind for the next.
+    assert world.scores(world.one(("d",)), "ridge") == {}
 
 
 @given(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=4), st.floats(0, 2))

@@ -14,8 +14,10 @@ from agents.settings import Settings
 from agents.topics import build_topics
 from agents.users import Folded
 from models.candidates import INTERESTS_USED, SOURCES, Selected, Wanted
-from models.profile import actions, top_interests
+from models.profile import actions, newest, top_interests
 
+NOW = -1
+"""Time of the item on the page: another one than of any item of the history."""
 PASSED_MS = 1
 """A deadline in 1970."""
 MOST_TRIGGERS = 1_000
@@ -105,8 +107,9 @@ class CandidatesWriter:
         items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
         hidden = [*profile.contacts, *profile.blocked]
         hidden_numbers = items.numbers(hidden)
-        newest = slice(max(len(profile.contacts) - self._settings.recent_items, 0), len(profile.contacts))
-        recent, recent_numbers = hidden[newest][::-1], hidden_numbers[newest][::-1]
+        recent, times = newest(profile, self._settings.recent_items)
+        first = len(profile.contacts) - len(recent)
+        recent_numbers = hidden_numbers[first : len(profile.contacts)][::-1]
         only = None
         if request is not None:
             # Ids that a request names are taken from strangers: unknown ones get no number.
@@ -114,6 +117,7 @@ class CandidatesWriter:
                 hidden.append(item)
                 if profile.consent and (number := items.known(item)) is not None:
                     recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
+                    times = np.concatenate([[NOW], times])
             hidden += request.filters.exclude_items
             named = map(items.known, hidden[len(hidden_numbers) :])
             known = [number for number in named if number is not None]
@@ -121,7 +125,7 @@ class CandidatesWriter:
             if request.filters.categories:
                 only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
         interests, without_profile = top_interests(profile, INTERESTS_USED), not profile.consent
-        wanted = Wanted(recent_numbers, hidden_numbers, entry.folded.segment, interests, only, without_profile)
+        wanted = Wanted(recent_numbers, times, hidden_numbers, entry.folded.segment, interests, only, without_profile)
         return _Ids(recent, hidden, wanted)
 
     def _packed(self, entry: _Asked, ids: _Ids, selected: Selected) -> Candidates:

@@ -66,7 +66,7 @@ class Settings(SecuritySettings):
 
     # --- profiles
     history_size: int = Field(
-        500, ge=1, le=10_000, description="Distinct items kept in a history (H); with very long ids fewer."
+        2_000, ge=1, le=10_000, description="Distinct items kept in a history (H); with very long ids fewer."
     )
     strength_view: float = Field(
         1.0,
@@ -130,7 +130,6 @@ class Settings(SecuritySettings):
     # --- candidates
     recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
-    ridge_recency_power: float = Field(0.5, ge=0, description="… in ridge scores.")
     candidates_item_cf: int = Field(100, ge=0, description="Items that neighbours of the history propose for a list.")
     candidates_popular: int = Field(50, ge=0, description="… the most popular ones propose.")
     candidates_segment: int = Field(20, ge=0, description="… those popular in the user's segment.")
@@ -146,13 +145,13 @@ class Settings(SecuritySettings):
     )
     candidates_content: int = Field(50, ge=0, description="Items nearest to the profile embedding.")
     weight_item_cf: float = Field(1.0, ge=0, description="Weight of neighbours of the history in the blend.")
-    weight_ridge: float = Field(0.75, ge=0, description="… of ridge.")
-    weight_popular: float = Field(0.1, ge=0, description="… of popularity.")
+    weight_ridge: float = Field(0.5, ge=0, description="… of ridge.")
+    weight_popular: float = Field(0.2, ge=0, description="… of popularity.")
     weight_segment: float = Field(0.05, ge=0, description="… of popularity in the segment.")
-    weight_interest: float = Field(0.05, ge=0, description="… of popularity by interest.")
+    weight_interest: float = Field(0.15, ge=0, description="… of popularity by interest.")
     weight_fresh: float = Field(0.05, ge=0, description="… of freshness.")
     weight_content: float = Field(0.1, ge=0, description="… of the nearness of texts.")
-    diversity: float = Field(0.05, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
+    diversity: float = Field(0.0, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")

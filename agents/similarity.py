@@ -29,6 +29,7 @@ NICENESS = 10
 """Where cores are shared, lists go first: nobody waits for neighbours, and they are gathered for seconds anyway."""
 FETCH_BYTES = 1024 * 1024
 """Small: a message holds thousands of changes."""
+NO_NEIGHBOURS = Neighbours([], b"", pack_ints(np.zeros(0, np.int64)), pack_ints(np.zeros(0, np.int64)), 0, 0, 0.0, 0.0)
 MOST_SECONDS_SAVED = 5.0
 """An idle worker saves up publishing budget for at most this long."""
 
@@ -89,9 +90,9 @@ class SimilarityAgent:
         """Note the co-counts by which ridge weights of an item's neighbours are solved."""
         if not self._settings.ridge_neighbours:
             return False
-        ids, g = ([], np.zeros(0, np.int64)) if neighbours is None else (neighbours.ids, unpack_ints(neighbours.g))
-        users = 0 if neighbours is None else neighbours.users
-        return self._counts.put(self._items.number(item), users, self._items.numbers(ids), g)
+        number, row = self._items.number(item), neighbours or NO_NEIGHBOURS
+        cols = self._items.numbers(row.ids)
+        return self._counts.put(number, row.users, row.c_sum, cols, unpack_ints(row.g), unpack_ints(row.c))
 
     def pending(self) -> bool:
         """Whether rows wait to be published."""

@@ -1,7 +1,8 @@
 """Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
 
 Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, one sparse product for all users.
-Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`.
+Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`. There the
+items of one basket, touched in the same second, share the mean of their recencies.
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,6 @@ class CandidateConfig:
     interest: int = 20
     fresh: int = 10
     recency_power: float = 1.0
-    ridge_recency_power: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Wanted:
 
     recent: Ints
     """Numbers of the newest items, newest first."""
+    times: Ints
+    """When each was touched last: items of the same second are one basket, whose order says nothing."""
     hidden: Ints
     """Numbers of items that must not be proposed: seen, disliked, unavailable, filtered."""
     segment: str = ""
@@ -103,7 +105,6 @@ class CandidateSelector:
         self._table, self._popular, self._config = table, popular, config
         self._scratch = _Scratch()
         self._recency = _recency(np.arange(0), config.recency_power)
-        self._ridge_recency = _recency(np.arange(0), config.ridge_recency_power)
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
@@ -131,7 +132,6 @@ class CandidateSelector:
     def _recency_of(self, count: int) -> NDArray[np.float32]:
         if count > len(self._recency):
             self._recency = _recency(np.arange(2 * count), self._config.recency_power)
-            self._ridge_recency = _recency(np.arange(2 * count), self._config.ridge_recency_power)
         return self._recency[:count]
 
     def _one(self, user: Wanted, near: _Near, summed: _Sums) -> Selected:
@@ -156,7 +156,7 @@ class CandidateSelector:
         scores = np.zeros((len(SOURCES), len(items)), np.float32)
         for row, (numbers, values) in zip(_PROPOSING, proposals, strict=True):
             scores[row, slot[numbers]] = values
-        scores[_RIDGE] = self._ridge(user.recent, items)
+        scores[_RIDGE] = self._ridge(user, items)
         known = items < len(self._popular.popularity)
         scores[_POPULAR, known] = self._popular.popularity[items[known]]
         slot[items[GROUNDED:]] = -1
@@ -164,12 +164,11 @@ class CandidateSelector:
         slot[items[:GROUNDED]] = -1
         return Selected(items, scores, because)
 
-    def _ridge(self, recent: Ints, items: Ints) -> NDArray[np.float32]:
+    def _ridge(self, user: Wanted, items: Ints) -> NDArray[np.float32]:
         """Ridge scores of these items, [C]; 0 where the history is not among an item's ridge neighbours."""
-        self._recency_of(len(recent))
-        weights, ridge = self._scratch.recency, self._table.ridge.take(items, 0)
+        recent, weights, ridge = user.recent, self._scratch.recency, self._table.ridge.take(items, 0)
         # Written from the oldest on: an item that occurs twice weighs as its newest place.
-        weights[recent[::-1]] = self._ridge_recency[: len(recent)][::-1]
+        weights[recent[::-1]] = _by_basket(self._recency_of(len(recent)), user.times)[::-1]
         near = weights.take(self._table.cols[:, : ridge.shape[1]].take(items, 0))
         weights[recent] = 0
         scores: NDArray[np.float32] = np.einsum("cr,cr->c", near, ridge)
@@ -224,6 +223,13 @@ def _recency(places: Ints, power: float) -> NDArray[np.float32]:
     """How much the items at these places of a history weigh; 0 is the newest."""
     weights: NDArray[np.float32] = ((places + 1.0) ** -power).astype(np.float32)
     return weights
+
+
+def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float64]:
+    """Recencies in which neighbours of one time share their mean, [len(times)]."""
+    basket = np.concatenate([[0], (times[1:] != times[:-1]).cumsum()])[: len(times)]
+    mean: Floats = np.bincount(basket, recency) / np.bincount(basket)
+    return mean[basket]
 
 
 def _dense_sums(near: _Near, size: int) -> _Sums:

@@ -24,10 +24,11 @@ Pairs = Mapping[str, Mapping[str, tuple[int, int]]]
 
 
 class Published(NamedTuple):
-    """What `neighbours` tells of an item: its users, and its neighbours with G, strongest first."""
+    """What `neighbours` tells of an item: its users, R, and its neighbours with (G, C), strongest first."""
 
     users: int
-    near: Mapping[str, int]
+    c_sum: int
+    near: Mapping[str, tuple[int, int]]
 
 
 @dataclass
@@ -128,19 +129,30 @@ def co_weights(pairs: Pairs, shrinkage: float = 60.0) -> dict[str, dict[str, flo
     }
 
 
-def ridge_weights(published: Mapping[str, Published], item: str, most: int, regularisation: float) -> dict[str, float]:
-    """neighbour → weight by the formula of `models.ridge`, of the first `most` neighbours of an item."""
-    near = list(published[item].near)[:most]
-    if not near:
-        return {}
-    nothing = Published(0, {})
-    rows = [published.get(a, nothing) for a in near]
-    square = [
-        [
-            row.users + regularisation if a == b else max(row.near.get(b, 0), other.near.get(a, 0))
-            for b, other in zip(near, rows, strict=True)
-        ]
-        for a, row in zip(near, rows, strict=True)
-    ]
-    found = np.linalg.solve(np.array(square, float), np.array([published[item].near[a] for a in near], float))
-    return dict(zip(near, found.tolist(), strict=True))
+def ridge_weights(
+    published: Mapping[str, Published], items: Iterable[str], most: int, ridge: int, regularisation: float
+) -> dict[str, dict[str, float]]:
+    """item → neighbour → weight by the formula of `models.ridge`, of the first `ridge` neighbours of each item.
+
+    `most`: neighbours that a row of `published` holds at most.
+    """
+    counts = [pair for row in published.values() for pair in row.near.values()]
+    per_c = sum(g for g, _ in counts) / (sum(c for _, c in counts) or 1)
+    rate = float(f"{per_c / (sum(row.c_sum for row in published.values()) or 1):.1e}")
+    nothing = Published(0, 0, {})
+
+    def together(a: str, b: str) -> float:
+        one, other = published.get(a, nothing), published.get(b, nothing)
+        if a == b:
+            return one.users + regularisation
+        if a in other.near or b in one.near:
+            return max(one.near.get(b, (0, 0))[0], other.near.get(a, (0, 0))[0])
+        return rate * one.c_sum * other.c_sum if len(one.near) == len(other.near) == most else 0.0
+
+    weights = {}
+    for item in items:
+        near = list(published[item].near)[:ridge]
+        square = np.array([[together(a, b) for b in near] for a in near], float).reshape(len(near), len(near))
+        right = np.array([published[item].near[a][0] for a in near], float)
+        weights[item] = dict(zip(near, np.linalg.solve(square, right).tolist(), strict=True))
+    return weights

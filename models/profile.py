@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Annotated, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 STRENGTH_STEPS = 1_000
 _STRENGTH_BITS = 20
@@ -246,6 +248,13 @@ def actions(profile: Profile, items: Sequence[str], bought: float) -> str:
     least, contacts = round(bought * STRENGTH_STEPS), profile.contacts
     lows = [contact & _LOW for contact in map(contacts.get, items, repeat(0))]
     return "".join(["r" if low & _RATED else "b" if low >= least else "l" for low in lows])
+
+
+def newest(profile: Profile, most: int) -> tuple[list[str], NDArray[np.int64]]:
+    """The newest items of the history, newest first, and when each was touched last, in seconds, int64."""
+    items = list(islice(reversed(profile.contacts.items()), most))
+    times = np.fromiter((contact for _, contact in items), np.int64, len(items)) >> _TIME_SHIFT
+    return [item for item, _ in items], times
 
 
 def forget(profile: Profile) -> HistoryChange:

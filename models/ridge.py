@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.cooccurrence import Ints
 
 Floats = NDArray[np.float64]
+AnyInts = NDArray[np.integer]
 
 SOLVED_AT_ONCE = 64
 """Systems in memory at a time: 64 of 50 × 50 are 1.3 MB and stay in the cache."""
@@ -21,51 +22,78 @@ LARGEST_WEIGHT = 10.0
 """Weights of a sound system stay near 1. Counts that are cut to a window and to the strongest neighbours need not be
 positive definite: a row that comes near a singular system has no ridge weights rather than wild ones."""
 _FIRST_SIZE = 1024
+_SUMS = ("R", "published G", "published C")
+"""Sums kept for each row and of all rows."""
 
 
 class CountTable:
     """Published co-counts of every item, to look up those among any few items.
 
-    Rows are item numbers; a row holds the users of the item and up to M neighbours with G.
+    Rows are item numbers; a row holds the users and the sum R of an item, and up to M neighbours with G.
+
+    Of a popular item only the M strongest neighbours are known. A pair that two such rows both left out counts as if
+    the items were independent: `G ≈ (Σ G / Σ C) · R_i · R_j / Σ R`, with the sums of what is published. As 0 it would
+    make popular items look unlike each other (ml-100k with M = 200, HR@10 by ridge alone: .15; so .18; with all .19).
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._users = np.zeros(_FIRST_SIZE, np.int64)
+        self._sums = np.zeros((_FIRST_SIZE, len(_SUMS)), np.int64)
+        self._totals = np.zeros(len(_SUMS), np.int64)
         self._cols = np.full((_FIRST_SIZE, most), -1, np.int32)
         self._g = np.zeros((_FIRST_SIZE, most), np.int32)
         self._slot = np.full(_FIRST_SIZE, -1, np.int16)
 
-    def put(self, number: int, users: int, cols: Ints, g: NDArray[np.integer]) -> bool:
+    def put(self, number: int, users: int, c_sum: int, cols: Ints, g: AnyInts, c: AnyInts) -> bool:
         """Take over an item's row; what is beyond M is cut. Says whether it differs from the one before."""
         self._grow(max(number, int(cols.max(initial=0))) + 1)
-        padded = np.full(self._most, -1, np.int32), np.zeros(self._most, np.int32)
-        for to, values in zip(padded, (cols[: self._most], g[: self._most]), strict=True):
-            to[: len(values)] = values
-        old_users, old_cols, old_g = self._users[number], self._cols[number], self._g[number]
-        if old_users == users and np.array_equal(old_cols, padded[0]) and np.array_equal(old_g, padded[1]):
+        cols, g, c = cols[: self._most], g[: self._most], c[: self._most]
+        row_cols, row_g = np.full(self._most, -1, np.int32), np.zeros(self._most, np.int32)
+        row_cols[: len(cols)], row_g[: len(g)] = cols, g
+        sums = np.array([c_sum, g.sum(dtype=np.int64), c.sum(dtype=np.int64)])
+        if (
+            self._users[number] == users
+            and np.array_equal(self._sums[number], sums)
+            and np.array_equal(self._cols[number], row_cols)
+            and np.array_equal(self._g[number], row_g)
+        ):
             return False
-        self._users[number], self._cols[number], self._g[number] = users, *padded
+        self._totals += sums - self._sums[number]
+        self._users[number], self._sums[number] = users, sums
+        self._cols[number], self._g[number] = row_cols, row_g
         return True
 
-    def among(self, items: Ints) -> Floats:
+    def independent_rate(self) -> float:
+        """What R_i · R_j is multiplied with to guess G of independent items.
+
+        Two digits: a finer one would change with every count, and every weight with it.
+        """
+        sums, g, c = self._totals.tolist()
+        return float(f"{g / c / sums:.1e}") if g > 0 and c > 0 and sums > 0 else 0.0
+
+    def among(self, items: Ints, rate: float) -> Floats:
         """G among these distinct items, symmetric, users on the diagonal, float64 [n × n].
 
-        A pair that only one of both rows still holds counts by that row; one that neither holds is 0.
+        A pair that only one of both rows still holds counts by that row; `rate`: see `independent_rate`.
         """
         self._grow(int(items.max(initial=0)) + 1)
         size = len(items)
         self._slot[items] = np.arange(size)
         # Clipped, a filled-up place (−1) is 0's: those are masked. As intp, `take` is four times as fast.
-        cols = self._cols.take(items, 0).ravel().astype(np.intp)
-        slots = self._slot.take(cols, mode="clip")
-        slots[cols < 0] = -1
+        cols = self._cols.take(items, 0).astype(np.intp)
+        slots = self._slot.take(cols.ravel(), mode="clip")
+        slots[cols.ravel() < 0] = -1
         self._slot[items] = -1
         among = (slots >= 0).nonzero()[0]
         counts = np.zeros((size, size))
-        counts[among // self._most, slots[among]] = self._g.take(items, 0).ravel()[among]
+        counts[among // max(self._most, 1), slots[among]] = self._g.take(items, 0).ravel()[among]
         square = np.maximum(counts, counts.T)
-        np.fill_diagonal(square, self._users[items])
+        if self._most and rate:
+            cut = cols[:, -1] >= 0
+            sums = np.where(cut, self._sums[items, 0], 0).astype(np.float64)
+            square = np.where(square == 0, rate * np.outer(sums, sums), square)
+        square.flat[:: size + 1] = self._users[items]
         return square
 
     def _grow(self, size: int) -> None:
@@ -74,6 +102,7 @@ class CountTable:
             return
         more = max(size, 2 * have) - have
         self._users = np.concatenate([self._users, np.zeros(more, np.int64)])
+        self._sums = np.concatenate([self._sums, np.zeros((more, len(_SUMS)), np.int64)])
         self._cols = np.concatenate([self._cols, np.full((more, self._most), -1, np.int32)])
         self._g = np.concatenate([self._g, np.zeros((more, self._most), np.int32)])
         self._slot = np.concatenate([self._slot, np.full(more, -1, np.int16)])
@@ -92,12 +121,12 @@ def ridge_weights(table: CountTable, neighbours: list[Ints], g: list[Ints], regu
 
 
 def _solved(table: CountTable, neighbours: list[Ints], g: list[Ints], regularisation: float) -> list[Floats]:
-    size = max(map(len, neighbours))
+    size, rate = max(map(len, neighbours)), table.independent_rate()
     systems = np.broadcast_to(np.eye(size), (len(neighbours), size, size)).copy()
     right = np.zeros((len(neighbours), size, 1))
     for place, (items, counts) in enumerate(zip(neighbours, g, strict=True)):
         count = len(items)
-        systems[place, :count, :count] = table.among(items)
+        systems[place, :count, :count] = table.among(items, rate)
         systems[place, :count, :count].flat[:: count + 1] += regularisation
         right[place, :count, 0] = counts
     try:

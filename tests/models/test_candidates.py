@@ -1,5 +1,7 @@
 """Candidates of each source; item-CF sums equal a dense reference."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,8 +49,11 @@ class World:
         row = selected.scores[SOURCES.index(source)]
         return {self.items.ids[item]: float(score) for item, score in zip(selected.items, row, strict=True) if score}
 
-    def one(self, recent: tuple[str, ...], hidden: tuple[str, ...] = (), **more: object) -> Selected:
-        wanted = Wanted(self.numbers(*recent), self.numbers(*recent, *hidden), **more)  # type: ignore[arg-type]
+    def one(
+        self, recent: tuple[str, ...], hidden: tuple[str, ...] = (), times: Sequence[int] | None = None, **more: object
+    ) -> Selected:
+        when = np.arange(len(recent))[::-1] if times is None else np.array(times, np.int64)
+        wanted = Wanted(self.numbers(*recent), when, self.numbers(*recent, *hidden), **more)  # type: ignore[arg-type]
         return self.selector.select([wanted])[0]
 
 
@@ -121,7 +126,7 @@ def test_a_removed_item_has_no_neighbours_and_no_popularity() -> None:
 
 @given(st.lists(st.sampled_from("bcdf"), min_size=1, max_size=6), st.floats(0, 2))
 def test_ridge_scores_each_candidate_by_its_own_neighbours_in_the_history(recent: list[str], power: float) -> None:
-    world = World(CandidateConfig(ridge_recency_power=power))
+    world = World(CandidateConfig(recency_power=power))
     newest = {item: (place + 1) ** -power for place, item in reversed(list(enumerate(recent)))}
     expected = {
         target: sum(weight * newest.get(near, 0.0) for near, weight in zip(NEIGHBOURS[target], weights, strict=False))
@@ -130,6 +135,16 @@ def test_ridge_scores_each_candidate_by_its_own_neighbours_in_the_history(recent
     assert world.scores(world.one(tuple(recent)), "ridge") == pytest.approx({k: v for k, v in expected.items() if v})
     # What one list weighed does not stay behind for the next.
     assert world.scores(world.one(("d",)), "ridge") == {}
+
+
+def test_the_order_within_a_basket_says_nothing_to_ridge() -> None:
+    world = World()
+    # a ← b .4, c .2; places weigh 1, 1/2, 1/3, and the last two are one basket: 5/12 each.
+    for recent in (("d", "b", "c"), ("d", "c", "b")):
+        scores = world.scores(world.one(recent, times=(70, 60, 60)), "ridge")
+        assert scores["a"] == pytest.approx(0.6 * 5 / 12)
+    apart = world.scores(world.one(("d", "b", "c"), times=(70, 60, 50)), "ridge")
+    assert apart["a"] == pytest.approx(0.4 / 2 + 0.2 / 3)
 
 
 @given(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=4), st.floats(0, 2))

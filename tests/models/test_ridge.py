@@ -20,12 +20,26 @@ def others(counts: Ints, item: int) -> Ints:
     return order[(counts[item, order] > 0) & (order != item)]
 
 
+def c_of(g: Ints) -> Ints:
+    """C of pairs that are mostly adjacent, in fixed point."""
+    return g * 700
+
+
+def r_of(counts: Ints, item: int) -> int:
+    return int(c_of(counts[item].sum() - counts[item, item]))
+
+
 def table_of(counts: Ints, most: int) -> CountTable:
     table = CountTable(most)
     for item in range(len(counts)):
         near = others(counts, item)
-        table.put(item, int(counts[item, item]), near, counts[item, near])
+        table.put(item, int(counts[item, item]), r_of(counts, item), near, counts[item, near], c_of(counts[item, near]))
     return table
+
+
+def put(table: CountTable, item: int, users: int, near: dict[int, int], c_sum: int = 0) -> bool:
+    g = np.array([*near.values()], np.int64)
+    return table.put(item, users, c_sum, np.array([*near], np.int64), g, c_of(g))
 
 
 def all_weights(counts: Ints, most: int, ridge: int) -> list[NDArray[np.float64]]:
@@ -53,40 +67,58 @@ def test_rows_equal_the_plain_solution_from_what_is_published(users: Ints, most:
     ridge = min(ridge, most)
     published = {
         str(item): Published(
-            int(counts[item, item]), {str(other): int(counts[item, other]) for other in others(counts, item)[:most]}
+            int(counts[item, item]),
+            r_of(counts, item),
+            {str(other): (int(g := counts[item, other]), int(c_of(g))) for other in others(counts, item)[:most]},
         )
         for item in range(len(counts))
     }
+    expected = plain_weights(published, published, most, ridge, REGULARISATION)
     for item, weights in enumerate(all_weights(counts, most, ridge)):
-        expected = plain_weights(published, str(item), ridge, REGULARISATION)
-        assert weights == pytest.approx([*expected.values()], abs=1e-9)
+        assert weights == pytest.approx([*expected[str(item)].values()], abs=1e-9)
 
 
 def test_a_pair_counts_by_the_row_that_holds_it() -> None:
     table = CountTable(1)
-    table.put(0, 9, np.array([2]), np.array([5]))  # cut: 1 is not among its neighbours
-    table.put(1, 7, np.array([0]), np.array([4]))
-    assert table.among(np.array([1, 0])).tolist() == [[7, 4], [4, 9]]
-    assert table.among(np.array([5_000, 2])).tolist() == [[0, 0], [0, 0]]  # never heard of
+    put(table, 0, 9, {2: 5})  # cut: 1 is not among its neighbours
+    put(table, 1, 7, {0: 4})
+    assert table.among(np.array([1, 0]), 0.0).tolist() == [[7, 4], [4, 9]]
+    assert table.among(np.array([5_000, 2]), 1.0).tolist() == [[0, 0], [0, 0]]  # never heard of
+
+
+def test_a_pair_that_two_cut_rows_left_out_counts_as_of_independent_items() -> None:
+    table = CountTable(1)
+    put(table, 0, 9, {2: 5}, c_sum=6_000)
+    put(table, 1, 7, {3: 4}, c_sum=4_000)
+    put(table, 4, 7, {}, c_sum=1_000)  # not cut: 0 is what it knows
+    # Σ G = 9, Σ C = 9 · 700, Σ R = 11,000
+    rate = 1 / 700 / 11_000
+    assert table.independent_rate() == pytest.approx(rate, rel=0.05)
+    guess = table.independent_rate() * 6_000 * 4_000
+    assert table.among(np.array([0, 1, 4]), table.independent_rate()) == pytest.approx(
+        np.array([[9, guess, 0], [guess, 7, 0], [0, 0, 7]])
+    )
 
 
 def test_a_row_says_whether_it_changed_and_forgets_what_it_held() -> None:
     table = CountTable(3)
-    assert table.put(4, 9, np.array([1, 2]), np.array([5, 3]))
-    assert not table.put(4, 9, np.array([1, 2]), np.array([5, 3]))
-    assert table.put(4, 9, np.array([1, 2]), np.array([5, 4]))
-    assert table.put(4, 9, np.array([2]), np.array([4]))
-    assert table.among(np.array([4, 1])).tolist() == [[9, 0], [0, 0]]
-    assert table.put(4, 0, np.array([], np.int64), np.array([], np.int64))
-    assert table.among(np.array([4, 2])).tolist() == [[0, 0], [0, 0]]
+    assert put(table, 4, 9, {1: 5, 2: 3})
+    assert not put(table, 4, 9, {1: 5, 2: 3})
+    assert put(table, 4, 9, {1: 5, 2: 3}, c_sum=1)
+    assert put(table, 4, 9, {1: 5, 2: 4})
+    assert put(table, 4, 9, {2: 4})
+    assert table.among(np.array([4, 1]), 0.0).tolist() == [[9, 0], [0, 0]]
+    assert put(table, 4, 0, {})
+    assert table.among(np.array([4, 2]), 0.0).tolist() == [[0, 0], [0, 0]]
+    assert table.independent_rate() == 0.0
 
 
 def test_a_system_without_a_sound_solution_has_no_weights() -> None:
     # Counts that no histories make, as if windows had cut them: [[1, 31], [31, 1]] + 30·I is singular.
     table = CountTable(2)
-    table.put(0, 1, np.array([1]), np.array([31]))
-    table.put(1, 1, np.array([0]), np.array([31]))
-    table.put(2, 1, np.array([3]), np.array([1]))
+    put(table, 0, 1, {1: 31})
+    put(table, 1, 1, {0: 31})
+    put(table, 2, 1, {3: 1})
     near = [np.array([0, 1]), np.array([3])]
     singular, sound = ridge_weights(table, near, [np.array([1, 2]), np.array([1])], REGULARISATION)
     assert singular.tolist() == [0, 0]

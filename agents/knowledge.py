@@ -41,6 +41,7 @@ class Knowledge:
                 interest=settings.candidates_interest,
                 fresh=settings.candidates_fresh,
                 recency_power=settings.recency_power,
+                ridge_recency_power=settings.ridge_recency_power,
             ),
         )
         self.neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))

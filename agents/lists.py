@@ -124,9 +124,22 @@ class CandidatesWriter:
             hidden_numbers = np.concatenate([hidden_numbers, np.array(known, np.int64)])
             if request.filters.categories:
                 only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
-        interests, without_profile = top_interests(profile, INTERESTS_USED), not profile.consent
-        wanted = Wanted(recent_numbers, times, hidden_numbers, entry.folded.segment, interests, only, without_profile)
+        wanted = Wanted(
+            recent_numbers,
+            times,
+            hidden_numbers,
+            entry.folded.segment,
+            top_interests(profile, INTERESTS_USED),
+            only,
+            self._returns(entry),
+            without_profile=not profile.consent,
+        )
         return _Ids(recent, hidden, wanted)
+
+    def _returns(self, entry: _Asked) -> bool:
+        """Whether the user was away for long before asking."""
+        last_ms = entry.folded.profile.last_ms
+        return bool(last_ms) and entry.asked_ms - last_ms > self._settings.return_after_s * 1000
 
     def _packed(self, entry: _Asked, ids: _Ids, selected: Selected) -> Candidates:
         names, profile, request = self._knowledge.items.ids, entry.folded.profile, entry.request
@@ -151,4 +164,5 @@ class CandidatesWriter:
             context_item=context.item_id or "",
             filters=request.filters if request is not None else Filters(),
             actions=actions(profile, recent, self._settings.strength_purchase),
+            returning=ids.wanted.returning,
         )

@@ -162,6 +162,8 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     variant: str = "default"
     actions: str = ""
     """What the user did with each item of `recent`, a letter each: b bought, r rated, l looked at; empty: not known."""
+    returning: bool = False
+    """The user asked after a pause."""
 
 
 P = TypeVar("P", bound=msgspec.Struct)

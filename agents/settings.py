@@ -130,6 +130,10 @@ class Settings(SecuritySettings):
     # --- candidates
     recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
+    ridge_recency_power: float = Field(0.5, ge=0, description="… in ridge scores.")
+    return_after_s: float = Field(
+        3_600.0, ge=0, description="A user who asks so long after the last event returns: popularity counts more."
+    )
     candidates_item_cf: int = Field(100, ge=0, description="Items that neighbours of the history propose for a list.")
     candidates_popular: int = Field(50, ge=0, description="… the most popular ones propose.")
     candidates_segment: int = Field(20, ge=0, description="… those popular in the user's segment.")
@@ -147,6 +151,9 @@ class Settings(SecuritySettings):
     weight_item_cf: float = Field(1.0, ge=0, description="Weight of neighbours of the history in the blend.")
     weight_ridge: float = Field(0.5, ge=0, description="… of ridge.")
     weight_popular: float = Field(0.2, ge=0, description="… of popularity.")
+    returning_popular: float = Field(
+        4.0, ge=0, description="… is multiplied with this for users who return, see `return_after_s`."
+    )
     weight_segment: float = Field(0.05, ge=0, description="… of popularity in the segment.")
     weight_interest: float = Field(0.15, ge=0, description="… of popularity by interest.")
     weight_fresh: float = Field(0.05, ge=0, description="… of freshness.")

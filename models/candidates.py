@@ -1,8 +1,11 @@
 """Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
 
 Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, one sparse product for all users.
-Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`. There the
-items of one basket, touched in the same second, share the mean of their recencies.
+Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`.
+
+Items of one basket, touched in the same second, may share the mean of their recencies, since their order may say
+nothing. For ridge they always do. For item-CF they do once the user returns after a pause: until then the order in
+which things went into a basket is the best there is, if the log has it.
 """
 
 from collections.abc import Sequence
@@ -39,6 +42,7 @@ class CandidateConfig:
     interest: int = 20
     fresh: int = 10
     recency_power: float = 1.0
+    ridge_recency_power: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Wanted:
     """Words with weights, strongest first."""
     only: NDArray[np.bool_] | None = None
     """Mask of the items that a request's filters allow; None: all."""
+    returning: bool = False
+    """The user was away: what comes next is not what the last basket lacked."""
     without_profile: bool = False
     """Fresh items are those of the whole catalogue: there may be no interests, and none are learnt."""
 
@@ -104,7 +110,7 @@ class CandidateSelector:
     def __init__(self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig) -> None:
         self._table, self._popular, self._config = table, popular, config
         self._scratch = _Scratch()
-        self._recency = _recency(np.arange(0), config.recency_power)
+        self._recency = self._ridge_recency = _recency(np.arange(0), config.recency_power)
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
@@ -120,18 +126,25 @@ class CandidateSelector:
         size = len(self._table.items)
         if size <= DENSE_ITEMS:
             return [self._one(user, near, _dense_sums(near, size)) for user in users for near in (self._near(user),)]
-        sums = item_cf_sums(self._table, [user.recent for user in users], self._config.recency_power)
+        sums = item_cf_sums(
+            self._table, [user.recent for user in users], [self._item_cf_recency(user) for user in users]
+        )
         return [self._one(user, self._near(user), _row(sums, place)) for place, user in enumerate(users)]
 
     def _near(self, user: Wanted) -> _Near:
         recent = user.recent
         weights = self._table.weights.take(recent, 0)
-        weights *= self._recency_of(len(recent))[:, None]
+        weights *= self._item_cf_recency(user)[:, None]
         return self._table.cols.take(recent, 0).ravel(), weights.ravel()
+
+    def _item_cf_recency(self, user: Wanted) -> NDArray[np.float32]:
+        recency = self._recency_of(len(user.recent))
+        return _by_basket(recency, user.times) if user.returning else recency
 
     def _recency_of(self, count: int) -> NDArray[np.float32]:
         if count > len(self._recency):
             self._recency = _recency(np.arange(2 * count), self._config.recency_power)
+            self._ridge_recency = _recency(np.arange(2 * count), self._config.ridge_recency_power)
         return self._recency[:count]
 
     def _one(self, user: Wanted, near: _Near, summed: _Sums) -> Selected:
@@ -168,7 +181,7 @@ class CandidateSelector:
         """Ridge scores of these items, [C]; 0 where the history is not among an item's ridge neighbours."""
         recent, weights, ridge = user.recent, self._scratch.recency, self._table.ridge.take(items, 0)
         # Written from the oldest on: an item that occurs twice weighs as its newest place.
-        weights[recent[::-1]] = _by_basket(self._recency_of(len(recent)), user.times)[::-1]
+        weights[recent[::-1]] = _by_basket(self._ridge_recency[: len(recent)], user.times)[::-1]
         near = weights.take(self._table.cols[:, : ridge.shape[1]].take(items, 0))
         weights[recent] = 0
         scores: NDArray[np.float32] = np.einsum("cr,cr->c", near, ridge)
@@ -225,11 +238,11 @@ def _recency(places: Ints, power: float) -> NDArray[np.float32]:
     return weights
 
 
-def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float64]:
+def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float32]:
     """Recencies in which neighbours of one time share their mean, [len(times)]."""
     basket = np.concatenate([[0], (times[1:] != times[:-1]).cumsum()])[: len(times)]
-    mean: Floats = np.bincount(basket, recency) / np.bincount(basket)
-    return mean[basket]
+    mean = np.bincount(basket, recency) / np.bincount(basket)
+    return np.asarray(mean[basket], np.float32)
 
 
 def _dense_sums(near: _Near, size: int) -> _Sums:
@@ -239,14 +252,15 @@ def _dense_sums(near: _Near, size: int) -> _Sums:
     return cols, np.asarray(sums[cols], np.float64)
 
 
-def item_cf_sums(table: NeighbourTable, recent: Sequence[Ints], recency_power: float) -> sparse.csr_array:
-    """Item-CF sums of a batch of users, CSR float32 [len(recent) × items]; `recent`: newest items, newest first."""
+def item_cf_sums(
+    table: NeighbourTable, recent: Sequence[Ints], recency: Sequence[NDArray[np.float32]]
+) -> sparse.csr_array:
+    """Item-CF sums of a batch of users, CSR float32 [len(recent) × items]; items of each user and their recency."""
     lengths = np.array([len(items) for items in recent], np.int64)
     flat = np.concatenate(recent) if len(recent) else np.zeros(0, np.int64)
     indptr = np.concatenate([[0], np.cumsum(lengths)])
-    place = np.arange(len(flat)) - np.repeat(indptr[:-1], lengths)
-    recency = _recency(place, recency_power)
-    users = sparse.csr_array((recency, np.arange(len(flat)), indptr), shape=(len(recent), len(flat)))
+    weights = np.concatenate(recency) if len(recency) else np.zeros(0, np.float32)
+    users = sparse.csr_array((weights, np.arange(len(flat)), indptr), shape=(len(recent), len(flat)))
     rows = sparse.csr_array(
         (table.weights[flat].ravel(), table.cols[flat].ravel(), np.arange(len(flat) + 1) * table.most),
         shape=(len(flat), max(len(table.items), 1)),

@@ -31,6 +31,8 @@ class RankConfig:
     candidates_content: int = 50
     diversity: float = 0.0
     category_cap: int = 0
+    returning: Mapping[str, float] = field(default_factory=dict)
+    """Source → what its weight is multiplied with for users who return after a pause."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class ListInput:
     """The item on the page: counts as the newest."""
     query: Floats | None = None
     """Unit vector [d] of the words searched for."""
+    returning: bool = False
+    """The user was away."""
     categories: list[str] = field(default_factory=list)
     """The only categories that may be; empty: all."""
 
@@ -114,7 +118,10 @@ def _rank(one: ListInput, index: ItemIndex, config: RankConfig, content: bool, c
     pool, sources = _pool(one, index, config, cosines)
     if not pool.ids:
         return []
-    blended = blend(pool.scores, source_weights(sources, config.weights))
+    weights = source_weights(sources, config.weights)
+    if one.returning:
+        weights *= np.array([config.returning.get(source, 1.0) for source in sources], np.float32)
+    blended = blend(pool.scores, weights)
     cap, diversity = config.category_cap, config.diversity
     near = np.arange(len(pool.ids)) if cap else shortlist(blended.total, one.k, diversity)
     at = pool.places[near]

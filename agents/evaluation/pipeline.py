@@ -92,10 +92,11 @@ class Pipeline:
             self._log.send(self._topics.events.name, PARTITION, key, value, timestamp_ms=at_ms)
         self._run_profiles(self._topics.events.name)
 
-    def ask(self, users: Sequence[str], k: int) -> list[Recommendation]:
-        """A list of k items for each user, as of now, in order."""
-        for user in users:
-            self._log.send(self._topics.requests.name, PARTITION, user.encode(), encode_json(Request(user, k=k)))
+    def ask(self, users: Mapping[str, int], k: int) -> list[Recommendation]:
+        """A list of k items for each user, in order, as of now; `users`: who asks, and when, in ms."""
+        for user, at_ms in users.items():
+            value = encode_json(Request(user, k=k))
+            self._log.send(self._topics.requests.name, PARTITION, user.encode(), value, timestamp_ms=at_ms)
         self._run_profiles(self._topics.requests.name)
         transaction = MemoryTransaction(self._log, MemoryTable())
         self._scorer.absorb(self._log.take(self._topics.candidates.name), transaction)

@@ -101,13 +101,14 @@ class Prequential:
     def _compare(self, group: Sequence[Unit], report: Report) -> None:
         """Ask for the lists of all users of a group, none of which knows of the group's events."""
         wanted: dict[str, list[str]] = {}
+        asked_ms: dict[str, int] = {}
         for unit in group:
             user = unit[0].user_id
             history = self._histories.get(user)
             new = dict.fromkeys(event.taken for event in unit if event.taken is not None)
             if history and (targets := [item for item in new if item not in history]):
-                wanted[user] = targets
-        lists = self._pipeline.ask(list(wanted), self._k)
+                wanted[user], asked_ms[user] = targets, unit[0].at_ms
+        lists = self._pipeline.ask(asked_ms, self._k)
         for (user, targets), made in zip(wanted.items(), lists, strict=True):
             shown = [item.item_id for item in made.items]
             report.exposure.add(shown, self._taken)

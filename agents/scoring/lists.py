@@ -39,6 +39,7 @@ def rank_config(settings: Settings) -> RankConfig:
         candidates_content=settings.candidates_content,
         diversity=settings.diversity,
         category_cap=settings.category_cap,
+        returning={"popular": settings.returning_popular},
     )
 
 
@@ -155,5 +156,6 @@ def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
         history_length=one.history_length,
         context_item=one.context_item,
         query=query,
+        returning=one.returning,
         categories=one.filters.categories,
     )

@@ -129,10 +129,10 @@ def neighbour_differences(settings: Settings, weights: Weights) -> Iterator[str]
     most = settings.neighbours_published
     wrong = [item for item, row in published.items() if not _row_equals(row, weights.get(item, {}), most)]
     yield from _some("neighbours", wrong)
-    yield from _some("ridge weights", _wrong_ridge(settings, published))
+    yield from _some("ridge weights", wrong_ridge(settings, published))
 
 
-def _wrong_ridge(settings: Settings, published: Mapping[str, Neighbours]) -> list[str]:
+def wrong_ridge(settings: Settings, published: Mapping[str, Neighbours]) -> list[str]:
     """Items whose ridge weights are not those of what is published by now."""
     told = {
         item: Published(

@@ -12,11 +12,12 @@ import pytest
 from agents.admin import create_topics
 from agents.evaluation.datasets import load
 from agents.evaluation.pipeline import Pipeline
-from agents.packed import ROW_HEAD
+from agents.packed import NEIGHBOURS, ROW_HEAD
 from agents.records import RankedItem
 from agents.replay import send_catalogue
 from agents.settings import Settings
 from agents.topics import build_topics
+from tests.broker.comparison import wrong_ridge
 from tests.broker.support import broker_settings, cluster, newest, read_all, send, wait_until_drained
 
 EVENTS, ASKED, K = 3_000, 60, 20
@@ -45,7 +46,10 @@ def settings(kafka: str, unique: str, tmp_path: Path) -> Settings:
 def published(settings: Settings) -> bool:
     rows = newest(read_all(settings, build_topics(settings).item_rows_changelog.name))
     heads = [ROW_HEAD.read(value) for (_, key), value in rows.items() if key[:1] == b"h"]
-    return bool(heads) and not any(head.dirty for head in heads)
+    if not heads or any(head.dirty for head in heads):
+        return False
+    neighbours = newest(read_all(settings, build_topics(settings).neighbours.name))
+    return not wrong_ridge(settings, {key.decode(): NEIGHBOURS.read(value) for (_, key), value in neighbours.items()})
 
 
 def scores(items: list[RankedItem]) -> dict[str, float]:
@@ -63,7 +67,9 @@ def test_the_lists_of_an_evaluation_are_those_of_the_workers(settings: Settings,
     pipeline.put_items(sample.items)
     pipeline.absorb(events, time.time_ns() // 1_000_000)
     pipeline.settle()
-    expected = {made.user_id: scores(made.items) for made in pipeline.ask(users, K)}
+    expected = {
+        made.user_id: scores(made.items) for made in pipeline.ask(dict.fromkeys(users, time.time_ns() // 1_000_000), K)
+    }
 
     send_catalogue(settings, sample.items)
     send(settings, topics.events, list(events))

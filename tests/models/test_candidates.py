@@ -126,7 +126,7 @@ def test_a_removed_item_has_no_neighbours_and_no_popularity() -> None:
 
 @given(st.lists(st.sampled_from("bcdf"), min_size=1, max_size=6), st.floats(0, 2))
 def test_ridge_scores_each_candidate_by_its_own_neighbours_in_the_history(recent: list[str], power: float) -> None:
-    world = World(CandidateConfig(recency_power=power))
+    world = World(CandidateConfig(ridge_recency_power=power))
     newest = {item: (place + 1) ** -power for place, item in reversed(list(enumerate(recent)))}
     expected = {
         target: sum(weight * newest.get(near, 0.0) for near, weight in zip(NEIGHBOURS[target], weights, strict=False))
@@ -138,13 +138,21 @@ def test_ridge_scores_each_candidate_by_its_own_neighbours_in_the_history(recent
 
 
 def test_the_order_within_a_basket_says_nothing_to_ridge() -> None:
-    world = World()
+    world = World(CandidateConfig(ridge_recency_power=1.0))
     # a ← b .4, c .2; places weigh 1, 1/2, 1/3, and the last two are one basket: 5/12 each.
     for recent in (("d", "b", "c"), ("d", "c", "b")):
         scores = world.scores(world.one(recent, times=(70, 60, 60)), "ridge")
         assert scores["a"] == pytest.approx(0.6 * 5 / 12)
     apart = world.scores(world.one(("d", "b", "c"), times=(70, 60, 50)), "ridge")
     assert apart["a"] == pytest.approx(0.4 / 2 + 0.2 / 3)
+
+
+def test_to_item_cf_the_order_within_a_basket_says_nothing_once_the_user_returns() -> None:
+    world = World()
+    # a ← b .9, c .5; of one basket each weighs 3/4.
+    for recent in (("b", "c"), ("c", "b")):
+        assert world.scores(world.one(recent, times=(60, 60), returning=True), "item_cf")["a"] == pytest.approx(1.05)
+    assert world.scores(world.one(("b", "c"), times=(60, 60)), "item_cf")["a"] == pytest.approx(0.9 + 0.25)
 
 
 @given(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=4), st.floats(0, 2))
@@ -154,7 +162,8 @@ def test_item_cf_sums_equal_a_dense_product(recent: list[list[int]], power: floa
     for item, near in NEIGHBOURS.items():
         for other, weight in near.items():
             dense[world.items.number(item), world.items.number(other)] = weight
-    sums = item_cf_sums(world.table, [np.array(items, np.int64) for items in recent], power).toarray()
+    recency = [(np.arange(1.0, len(items) + 1) ** -power).astype(np.float32) for items in recent]
+    sums = item_cf_sums(world.table, [np.array(items, np.int64) for items in recent], recency).toarray()
     for row, items in zip(sums, recent, strict=True):
         expected = sum((dense[item] * (place + 1) ** -power for place, item in enumerate(items)), np.zeros(6))
         np.testing.assert_allclose(row[:6], expected, rtol=1e-5, atol=1e-6)

@@ -119,7 +119,7 @@ def test_lists_have_none_of_what_the_user_has() -> None:
     pipeline = Pipeline(read_settings(), NOW_MS)
     pipeline.absorb([one.record() for one in bought(*pairs_of(50))], NOW_MS)
     pipeline.settle()
-    (made,) = pipeline.ask(["u3"], 20)
+    (made,) = pipeline.ask({"u3": 0}, 20)
     items = [item.item_id for item in made.items]
     assert len(items) == 18
     assert not {"left3", "right3"} & set(items)
@@ -138,7 +138,7 @@ def test_the_catalogue_gives_titles_and_takes_what_is_sold_out() -> None:
     )
     pipeline.absorb([one.record() for one in bought(*pairs_of(50), ("new", "left5"), ("new", "left4"))], NOW_MS)
     pipeline.settle()
-    (made,) = pipeline.ask(["new"], 20)
+    (made,) = pipeline.ask({"new": 0}, 20)
     assert {item.title for item in made.items} == {"The left one", "The right one"}
     assert made.items[0].item_id == "right4"
     assert "right5" not in {item.item_id for item in made.items}
@@ -152,7 +152,7 @@ def test_an_item_of_the_future_comes_when_its_time_comes() -> None:
     for at_ms, shown in ((NOW_MS, False), (round(added_s * 1000), True)):
         pipeline.absorb([one.record() for one in bought(*pairs_of(5))], at_ms)
         pipeline.settle()
-        (made,) = pipeline.ask(["u3"], 20)
+        (made,) = pipeline.ask({"u3": 0}, 20)
         assert ("new" in {item.item_id for item in made.items}) == shown
 
 

@@ -1,6 +1,7 @@
 """Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
 
-Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, one sparse product for all users.
+Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, a sparse product at a cost
+that does not grow with the number of items.
 Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`.
 
 Items of one basket, touched in the same second, may share the mean of their recencies, since their order may say
@@ -10,11 +11,9 @@ which things went into a basket is the best there is, if the log has it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from models.cooccurrence import Ints
 from models.neighbour_table import Floats, NeighbourTable
@@ -26,8 +25,6 @@ SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
 _RIDGE, _POPULAR = SOURCES.index("ridge"), SOURCES.index("popular")
 _PROPOSING = tuple(row for row, source in enumerate(SOURCES) if source != "ridge")
 INTERESTS_USED = 5
-DENSE_ITEMS = 50_000
-"""Up to so many items an array over all of them is cheaper for a list than a sparse row (20, not 150 µs at 5,000)."""
 GROUNDED = 50
 """For so many candidates, the strongest by item-CF, it is found out which item of the history spoke for them."""
 
@@ -78,9 +75,7 @@ class Selected:
     because: Ints
 
 
-_Sums = tuple[Ints, Floats]
-"""Items with a positive item-CF sum, and the sums."""
-_Near = tuple[NDArray[np.int32], NDArray[np.float32]]
+_Near = tuple[NDArray[np.intp], NDArray[np.float32]]
 """Neighbours of a user's newest items, and what each adds to its sum, both [len(recent) · K]."""
 
 
@@ -92,6 +87,8 @@ class _Scratch:
     hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     slot: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     """Place of an item among the candidates of the user at work, or −1."""
+    place: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """For `sum_by_item`."""
     recency: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """What the items of the history at work weigh in ridge scores; 0 for all others."""
 
@@ -102,6 +99,7 @@ class _Scratch:
             self.hidden = self.unavailable.copy()
             self.slot = np.full(2 * size, -1, np.int32)
             self.recency = np.zeros(2 * size, np.float32)
+            self.place = np.zeros(2 * size, np.int32)
 
 
 class CandidateSelector:
@@ -123,19 +121,13 @@ class CandidateSelector:
         """Candidates of each user, item-CF first (strongest first), then the other sources."""
         self._table.grow()
         self._scratch.grow(len(self._table.items))
-        size = len(self._table.items)
-        if size <= DENSE_ITEMS:
-            return [self._one(user, near, _dense_sums(near, size)) for user in users for near in (self._near(user),)]
-        sums = item_cf_sums(
-            self._table, [user.recent for user in users], [self._item_cf_recency(user) for user in users]
-        )
-        return [self._one(user, self._near(user), _row(sums, place)) for place, user in enumerate(users)]
+        return [self._one(user) for user in users]
 
     def _near(self, user: Wanted) -> _Near:
         recent = user.recent
         weights = self._table.weights.take(recent, 0)
         weights *= self._item_cf_recency(user)[:, None]
-        return self._table.cols.take(recent, 0).ravel(), weights.ravel()
+        return self._table.cols.take(recent, 0).ravel().astype(np.intp), weights.ravel()
 
     def _item_cf_recency(self, user: Wanted) -> NDArray[np.float32]:
         recency = self._recency_of(len(user.recent))
@@ -147,11 +139,12 @@ class CandidateSelector:
             self._ridge_recency = _recency(np.arange(2 * count), self._config.ridge_recency_power)
         return self._recency[:count]
 
-    def _one(self, user: Wanted, near: _Near, summed: _Sums) -> Selected:
+    def _one(self, user: Wanted) -> Selected:
+        near = self._near(user)
+        cols, sums = sum_by_item(*near, self._scratch.place)
         hidden, slot = self._scratch.hidden, self._scratch.slot
         hidden[user.hidden] = True
         try:
-            cols, sums = summed
             shown = ~hidden[cols]
             if user.only is not None:
                 shown &= user.only[cols]
@@ -182,7 +175,7 @@ class CandidateSelector:
         recent, weights, ridge = user.recent, self._scratch.recency, self._table.ridge.take(items, 0)
         # Written from the oldest on: an item that occurs twice weighs as its newest place.
         weights[recent[::-1]] = _by_basket(self._ridge_recency[: len(recent)], user.times)[::-1]
-        near = weights.take(self._table.cols[:, : ridge.shape[1]].take(items, 0))
+        near = weights.take(self._table.cols.take(items, 0)[:, : ridge.shape[1]])
         weights[recent] = 0
         scores: NDArray[np.float32] = np.einsum("cr,cr->c", near, ridge)
         return scores
@@ -245,34 +238,16 @@ def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float32]
     return np.asarray(mean[basket], np.float32)
 
 
-def _dense_sums(near: _Near, size: int) -> _Sums:
-    """One row of `item_cf_sums`, by one pass over an array of all items: faster while there are few of them."""
-    sums = np.bincount(near[0], weights=near[1], minlength=size)
-    cols: Ints = (sums > 0).nonzero()[0]
-    return cols, np.asarray(sums[cols], np.float64)
+def sum_by_item(items: NDArray[np.integer], values: NDArray[np.floating], place: NDArray[np.int32]) -> Ranked:
+    """Distinct items and the sum of their values, where it is positive: (items, sums).
 
-
-def item_cf_sums(
-    table: NeighbourTable, recent: Sequence[Ints], recency: Sequence[NDArray[np.float32]]
-) -> sparse.csr_array:
-    """Item-CF sums of a batch of users, CSR float32 [len(recent) × items]; items of each user and their recency."""
-    lengths = np.array([len(items) for items in recent], np.int64)
-    flat = np.concatenate(recent) if len(recent) else np.zeros(0, np.int64)
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    weights = np.concatenate(recency) if len(recency) else np.zeros(0, np.float32)
-    users = sparse.csr_array((weights, np.arange(len(flat)), indptr), shape=(len(recent), len(flat)))
-    rows = sparse.csr_array(
-        (table.weights[flat].ravel(), table.cols[flat].ravel(), np.arange(len(flat) + 1) * table.most),
-        shape=(len(flat), max(len(table.items), 1)),
-    )
-    return users @ rows
-
-
-def _row(matrix: Any, place: int) -> _Sums:
-    part = slice(matrix.indptr[place], matrix.indptr[place + 1])
-    sums: Floats = np.asarray(matrix.data[part]).astype(np.float64)
-    positive = (sums > 0).nonzero()[0]
-    return np.asarray(matrix.indices[part])[positive].astype(np.int64), sums[positive]
+    place: scratch for all items, whatever it holds. Costs nothing for an item that does not occur: each item is
+    represented by its last entry.
+    """
+    place[items] = np.arange(len(items), dtype=np.int32)
+    sums = np.bincount(place.take(items), values, len(items))
+    found = (sums > 0).nonzero()[0]
+    return items[found].astype(np.int64), sums[found]
 
 
 def _merged(lists: Sequence[Ranked], most: int) -> Ranked:

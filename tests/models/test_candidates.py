@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.candidates import SOURCES, CandidateConfig, CandidateSelector, Selected, Wanted, item_cf_sums
+from models.candidates import SOURCES, CandidateConfig, CandidateSelector, Selected, Wanted, sum_by_item
 from models.catalogue import Catalogue, Entry
 from models.interning import Interner
 from models.neighbour_table import NeighbourTable
@@ -155,18 +155,26 @@ def test_to_item_cf_the_order_within_a_basket_says_nothing_once_the_user_returns
     assert world.scores(world.one(("b", "c"), times=(60, 60)), "item_cf")["a"] == pytest.approx(0.9 + 0.25)
 
 
-@given(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=4), st.floats(0, 2))
-def test_item_cf_sums_equal_a_dense_product(recent: list[list[int]], power: float) -> None:
-    world = World()
-    dense = np.zeros((6, 6))
-    for item, near in NEIGHBOURS.items():
-        for other, weight in near.items():
-            dense[world.items.number(item), world.items.number(other)] = weight
-    recency = [(np.arange(1.0, len(items) + 1) ** -power).astype(np.float32) for items in recent]
-    sums = item_cf_sums(world.table, [np.array(items, np.int64) for items in recent], recency).toarray()
-    for row, items in zip(sums, recent, strict=True):
-        expected = sum((dense[item] * (place + 1) ** -power for place, item in enumerate(items)), np.zeros(6))
-        np.testing.assert_allclose(row[:6], expected, rtol=1e-5, atol=1e-6)
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6, unique=True), min_size=1, max_size=4), st.floats(0, 2))
+def test_item_cf_sums_equal_a_dense_product(histories: list[list[str]], power: float) -> None:
+    world = World(CandidateConfig(recency_power=power))
+    dense = np.array([[NEIGHBOURS.get(item, {}).get(other, 0.0) for other in "abcdef"] for item in "abcdef"])
+    wanted = [Wanted(world.numbers(*items), np.arange(len(items)), world.numbers()) for items in histories]
+    for items, selected in zip(histories, world.selector.select(wanted), strict=True):
+        recency = np.zeros(6)
+        recency[["abcdef".index(item) for item in items]] = np.arange(1.0, len(items) + 1) ** -power
+        expected = {item: total for item, total in zip("abcdef", recency @ dense, strict=True) if total}
+        assert world.scores(selected, "item_cf") == pytest.approx(expected, rel=1e-5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.floats(-1, 1, width=32)), max_size=30), st.integers(0, 9))
+def test_sums_by_item_do_not_depend_on_what_the_scratch_holds(entries: list[tuple[int, float]], dirt: int) -> None:
+    items, values = np.array([item for item, _ in entries], np.intp), np.array([value for _, value in entries])
+    found, sums = sum_by_item(items, values, np.full(10, dirt, np.int32))
+    expected = np.bincount(items, values, 10)
+    assert dict(zip(found.tolist(), sums, strict=True)) == pytest.approx(
+        {item: total for item, total in enumerate(expected.tolist()) if total > 0}
+    )
 
 
 def test_many_items_make_the_arrays_grow() -> None:

@@ -1,18 +1,11 @@
 """`profilestream evaluate`."""
 
 import json
-import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from agents.evaluation.prequential import Report
-    from models.accuracy import Estimate
-
-CUTS = (10, 20)
 
 
 def evaluate(
@@ -21,6 +14,7 @@ def evaluate(
     k: Annotated[int, typer.Option("--k", min=1, max=100, help="Length of the lists.")] = 20,
     train: Annotated[float, typer.Option(min=0, max=1, help="Share of events, oldest first, to train only.")] = 0.8,
     until: Annotated[float, typer.Option(min=0, max=1, help="Share of events after which nothing is looked at.")] = 1.0,
+    against: Annotated[str, typer.Option(help="Models to compare with: ease, implicit, rules; commas between.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -30,16 +24,22 @@ def evaluate(
     timestamp (seconds); optional: rating, event_type, query, event_id, basket (lists change only after a whole one).
     Events of one moment are drawn at random, but for a set in the order of its file.
 
+    --against adds a row for each model of others, asked about the same events: ease (EASE), rules (sequential rules),
+    implicit (alternating least squares and item neighbours of that library). They get the user's history as it is now,
+    weighted by recency as ours is; what they learned is fitted anew at the start and four times later.
+
     Data sets: sample; with PROFILESTREAM_DATA also ml-100k, ml-latest-small, online_retail (also -file, -basket),
     amazon_giftcards, amazon_office.
 
-    Example: profilestream evaluate events.csv --items items.jsonl
+    Example: profilestream evaluate events.csv --items items.jsonl --against ease,rules
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from agents.errors import SetupError
+    from agents.evaluation.against import chosen
     from agents.evaluation.datasets import LOADERS, load, load_file
+    from agents.evaluation.figures import figures
     from agents.evaluation.prequential import Prequential
     from agents.settings import read_settings, unknown_variables
 
@@ -54,62 +54,40 @@ def evaluate(
         dataset = load(data)
     else:
         dataset = load_file(path, items)
-    played = Prequential(dataset, read_settings(), k, until)
+    settings = read_settings()
+    played = Prequential(dataset, settings, k, until, chosen(against, settings.recency_power))
     with Progress(console=Console(stderr=True), disable=as_json) as progress:
         task = progress.add_task(dataset.name, total=played.count)
         report = played.run(train / until, lambda count: progress.advance(task, count))
     if as_json:
         typer.echo(json.dumps(figures(dataset.name, report, k)))
     else:
-        _show(dataset.name, report, k)
+        _show(figures(dataset.name, report, k))
 
 
-def figures(name: str, report: "Report", k: int) -> dict[str, Any]:
-    """All there is to tell; estimates as [value, standard error]."""
-    cuts = [*(cut for cut in CUTS if cut < k), k]
-    return {
-        "data": name,
-        "trained": report.trained,
-        "tested": report.tested,
-        "compared": len(report.lists.ranks),
-        "methods": {
-            method: {
-                **{f"HR@{cut}": _pair(accuracy.hit_rate(cut)) for cut in cuts},
-                f"MRR@{k}": _pair(accuracy.reciprocal_rank(k)),
-                f"nDCG@{k}": _pair(accuracy.ndcg(k)),
-            }
-            for method, accuracy in (("profilestream", report.lists), ("popular", report.popular))
-        },
-        "items": report.items,
-        "coverage": round(report.exposure.coverage(report.items), 4),
-        "novelty_bits": round(report.exposure.novelty(), 3),
-        "gini": round(report.exposure.gini(report.items), 4),
-        "rejected": dict(report.rejected),
-    }
-
-
-def _pair(estimate: "Estimate") -> list[float | None]:
-    return [None if math.isnan(number) else round(number, 5) for number in (estimate.value, estimate.error)]
-
-
-def _show(name: str, report: "Report", k: int) -> None:
+def _show(told: dict[str, Any]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    told = figures(name, report, k)
-    title = f"{name}: {told['compared']:,} of {report.tested:,} events compared, {report.trained:,} before"
-    table = Table("method", title=title)
-    for figure in told["methods"]["profilestream"]:
-        table.add_column(figure, justify="right")
+    title = f"{told['data']}: {told['compared']:,} of {told['tested']:,} events compared, {told['trained']:,} before"
+    table = Table("method", title=title, box=box.SIMPLE_HEAD)
+    for figure in (*told["methods"]["profilestream"], "cover"):
+        table.add_column(figure, justify="right", no_wrap=True)
     for method, estimates in told["methods"].items():
-        table.add_row(method, *(f"{value:.3f} ± {_text(error)}" for value, error in estimates.values()))
+        spread = told["spread"][method]
+        table.add_row(
+            method,
+            *(f"{value:.3f} {_text(error)}" for value, error in estimates.values()),
+            f"{spread['coverage']:.1%}",
+        )
     console = Console()
     console.print(table)
     console.print(
-        f"of {report.items:,} items {told['coverage']:.1%} were in some list; Gini of their places "
-        f"{told['gini']:.3f}; novelty {told['novelty_bits']:.1f} bits. ± is a standard error over users."
+        f"± is a standard error over users; cover: share of {told['items']:,} items that were in some list. Ours: Gini "
+        f"of their places {told['gini']:.3f}, novelty {told['novelty_bits']:.1f} bits."
     )
 
 
 def _text(error: float | None) -> str:
-    return "–" if error is None else f"{error:.3f}"
+    return "" if error is None else f"±{error:.3f}".replace("0.", ".")

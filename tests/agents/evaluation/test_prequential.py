@@ -8,7 +8,8 @@ from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset, load
 from agents.evaluation.events import EvaluationEvent
 from agents.evaluation.pipeline import Pipeline
-from agents.evaluation.prequential import EVENTS_A_SECOND, Prequential, Report
+from agents.evaluation.prequential import EVENTS_A_SECOND, Prequential
+from agents.evaluation.report import Report
 from agents.records import Event, EventType
 from agents.settings import read_settings
 from models.accuracy import NOT_IN_LIST

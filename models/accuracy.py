@@ -26,6 +26,14 @@ class Estimate:
     error: float
 
 
+def mean_of(values: Sequence[float]) -> Estimate:
+    """Mean of independent draws and its standard error; NaN where it is unknown."""
+    if not len(values):
+        return Estimate(math.nan, math.nan)
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return Estimate(float(np.mean(values)), error)
+
+
 @dataclass
 class Accuracy:
     """Ranks of next items in lists of one method."""

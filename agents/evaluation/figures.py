@@ -1,12 +1,16 @@
 """Figures of a report, as they are printed."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agents.evaluation.held_out import Found
 from agents.evaluation.report import OURS, Method, Report
-from models.accuracy import Estimate
+from models.accuracy import Estimate, mean_of
+from models.held_out import MEASURES
 
 CUTS = (10, 20)
+EASE = "ease"
 
 
 def figures(name: str, report: Report, k: int) -> dict[str, Any]:
@@ -52,3 +56,26 @@ def spread(method: Method, items: int) -> dict[str, float]:
 def pair(estimate: Estimate) -> list[float | None]:
     """Value and standard error; null for what is not known."""
     return [None if math.isnan(number) else round(number, 5) for number in (estimate.value, estimate.error)]
+
+
+def split_figures(runs: Sequence[Mapping[str, Found]], k: int, items: int) -> dict[str, Any]:
+    """Figures of random splits: of each run, their means with standard errors over runs, and ratios to EASE."""
+    measured = [{name: _held_out(found, k, items) for name, found in run.items()} for run in runs]
+    ratios = [run[OURS][f"nDCG@{k}"] / run[EASE][f"nDCG@{k}"] for run in measured if run.get(EASE, {}).get(f"nDCG@{k}")]
+    return {
+        "users": [run[OURS].accuracy.users for run in runs],
+        "runs": measured,
+        "methods": {
+            name: {figure: pair(mean_of([run[name][figure] for run in measured])) for figure in of_method}
+            for name, of_method in measured[0].items()
+        },
+        f"nDCG@{k}_to_ease": {"runs": [round(ratio, 4) for ratio in ratios], "mean": pair(mean_of(ratios))},
+    }
+
+
+def _held_out(found: Found, k: int, items: int) -> dict[str, float]:
+    return {
+        **{f"{measure}@{k}": round(found.accuracy.mean(measure).value, 5) for measure in MEASURES},
+        "coverage": round(found.exposure.coverage(items), 4),
+        "novelty_bits": round(found.exposure.novelty(), 3),
+    }

@@ -50,9 +50,28 @@ def test_a_variable_that_is_no_setting_is_named(file: Path, monkeypatch: pytest.
         (["sample", "--items", "items.jsonl"], "leave --items out"),
         (["gone.csv"], "cannot read"),
         (["sample", "--train", "0.8", "--until", "0.5"], "leave no events"),
+        (["sample", "--split", "1"], "holds nothing back"),
+        (["sample", "--against", "svd"], "must be of popular, ease"),
     ],
 )
 def test_errors(arguments: list[str], why: str) -> None:
     ran = CliRunner().invoke(app, ["evaluate", *arguments])
     assert isinstance(ran.exception, SetupError)
     assert why in str(ran.exception)
+
+
+def test_splits_are_told_beside_ease(tmp_path: Path) -> None:
+    """Users who take four of the five items of a family."""
+    path = tmp_path / "families.csv"
+    rows = [f"u{user},{user % 10}-{(user + n) % 5},{100 * n + user}" for n in range(4) for user in range(100)]
+    path.write_text("user_id,item_id,timestamp\n" + "\n".join(rows))
+    arguments = ["evaluate", str(path), "--split", "0.5", "--seeds", "2", "--against", "ease"]
+    ran = CliRunner().invoke(app, [*arguments, "--json"])
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout)
+    assert (told["split"], told["users"]) == (0.5, [100, 100])
+    assert told["methods"]["profilestream"]["Recall@10"][0] > 0.9
+    assert len(told["nDCG@10_to_ease"]["runs"]) == 2
+    table = CliRunner().invoke(app, arguments)
+    assert "2 splits, 100 users" in table.stdout
+    assert "nDCG@10 ÷ that of EASE" in table.stdout

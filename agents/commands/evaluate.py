@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from agents.evaluation.datasets import Dataset
     from agents.settings import Settings
-
+RATINGS_SPLIT = 0.75
 Progress = Callable[[int], object]
 K, SPLIT_K = 20, 10
 """Length of lists if nothing is said: before each event, and on random splits, as is published."""
@@ -30,6 +30,7 @@ def evaluate(
         float, typer.Option(min=0, max=1, help="Train with this share of each user's items, drawn; ask for the others.")
     ] = 0.0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="So many splits, of seeds 1, 2, …")] = 5,
+    ratings: Annotated[bool, typer.Option("--ratings", help="Predict ratings instead of making lists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -46,6 +47,9 @@ def evaluate(
     --split 0.75 compares as is published for most recommenders: of each user's items a quarter, drawn at random, is
     held back, and one list for each user is asked for at the end; nDCG, recall, MRR and hit rate, and with --against
     ease (here without recency, as published) the ratio to EASE.
+
+    --ratings predicts ratings that were held back (a random quarter; --split) by weighted averages over items and over
+    users: RMSE and MAE. --against svd adds matrix factorisation by the library Surprise.
 
     Data sets: sample; with PROFILESTREAM_DATA also ml-100k, ml-latest-small, online_retail (also -file, -basket),
     amazon_giftcards, amazon_office.
@@ -67,7 +71,10 @@ def evaluate(
         raise SetupError("--split 1 holds nothing back")
     dataset, settings = _dataset(data, items), read_settings()
     with Bar(console=Console(stderr=True), disable=as_json) as bar:
-        if split:
+        if ratings:
+            task = bar.add_task(dataset.name, total=seeds)
+            told = _of_ratings(dataset, split or RATINGS_SPLIT, seeds, against, lambda n: bar.advance(task, n))
+        elif split:
             task = bar.add_task(dataset.name, total=len(dataset.events) * seeds)
             told = _on_splits(dataset, settings, k or SPLIT_K, split, seeds, against, lambda n: bar.advance(task, n))
         else:
@@ -75,6 +82,8 @@ def evaluate(
             told = _as_time_went(dataset, settings, k or K, train, until, against, lambda n: bar.advance(task, n))
     if as_json:
         typer.echo(json.dumps(told))
+    elif ratings:
+        tables.show_ratings(told)
     elif split:
         tables.show_splits(told)
     else:
@@ -117,3 +126,14 @@ def _on_splits(
     ]
     known = {event.taken for event in dataset.events if event.taken}.union(item["item_id"] for item in dataset.items)
     return {"data": dataset.name, "split": share, **split_figures(runs, k, len(known))}
+
+
+def _of_ratings(dataset: "Dataset", share: float, seeds: int, against: str, progress: Progress) -> dict[str, Any]:
+    from agents.evaluation.figures import rating_figures
+    from agents.evaluation.ratings import ratings_of, run
+
+    found, runs = ratings_of(dataset), []
+    for seed in range(1, seeds + 1):
+        runs.append(run(found, share, seed, against))
+        progress(1)
+    return {"data": dataset.name, "ratings": len(found.values), "split": share, **rating_figures(runs)}

@@ -6,19 +6,41 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+COLD_METHODS = 4
+"""So many fit beside each other."""
+
 
 def show(told: dict[str, Any]) -> None:
     """Lists before each event: methods side by side."""
     title = f"{told['data']}: {told['compared']:,} of {told['tested']:,} events compared, {told['trained']:,} before"
-    table = _table(title, "method", *told["methods"]["profilestream"], "cover")
+    measures = [figure for figure in told["methods"]["profilestream"] if not figure.startswith("Recall")]
+    table = _table(title, "method", *measures, "cover")
     for method, estimates in told["methods"].items():
-        table.add_row(method, *map(_text, estimates.values()), f"{told['spread'][method]['coverage']:.1%}")
+        coverage = f"{told['spread'][method]['coverage']:.1%}"
+        table.add_row(method, *(_text(estimates[figure]) for figure in measures), coverage)
     console = Console()
     console.print(table)
     console.print(
         f"± is a standard error over users; cover: share of {told['items']:,} items that were in some list. Ours: Gini "
         f"of their places {told['gini']:.3f}, novelty {told['novelty_bits']:.1f} bits."
+        + "".join(f" {name} {told[name][0]:.3f}." for name in ("diversity", "miscalibration") if name in told)
     )
+    _show_cold(told, console)
+
+
+def _show_cold(told: dict[str, Any], console: Console) -> None:
+    """Ours, popularity and the first others by the items that users had, and by how new the item was."""
+    methods = list(told["methods"])[:COLD_METHODS]
+    cut = next(iter(told["methods"]["profilestream"]))
+    table = _table(f"{cut} by items in the history, and by item", "", "events", *methods)
+    for kind, words in (("cold_users", "{} items"), ("cold_items", "item {}")):
+        for name, found in told[kind].items():
+            rates = (_text(found[cut][method]) for method in methods)
+            table.add_row(words.format(name), f"{found['events']:,}", *rates)
+    console.print(table)
+    first = told["first_items"]["ahead_from"]
+    known = "at no number of items up to 20" if first is None else f"from {first} item{'s' * (first > 1)} on"
+    console.print(f"Ahead of popularity for sure (95 %) {known} in the history.")
 
 
 def show_splits(told: dict[str, Any]) -> None:
@@ -38,6 +60,20 @@ def show_splits(told: dict[str, Any]) -> None:
         if figure.endswith("_to_ease") and ratio["runs"]:
             each = ", ".join(f"{one:.3f}" for one in ratio["runs"])
             console.print(f"{figure.removesuffix('_to_ease')} ÷ that of EASE: {_text(ratio['mean'])} ({each})")
+
+
+def show_ratings(told: dict[str, Any]) -> None:
+    """Errors of predicted ratings: means over the splits."""
+    title = f"{told['data']}: {told['ratings']:,} ratings, {told['split']:.0%} train, {len(told['runs'])} splits"
+    table = _table(title, "method", "RMSE", "MAE")
+    for method, figures in told["methods"].items():
+        table.add_row(method, *map(_text, figures.values()))
+    console = Console()
+    console.print(table)
+    console.print(
+        "Weighted averages over the 40 nearest items of the user, or users of the item; means over the splits, ± is "
+        "their standard error."
+    )
 
 
 def _table(title: str, first: str, *figures: str) -> Table:

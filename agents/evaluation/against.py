@@ -52,6 +52,11 @@ class Against:
         self._histories: dict[str, list[int]] = {}
         self._seen: dict[str, set[int]] = {}
 
+    @property
+    def names(self) -> list[str]:
+        """Of the models."""
+        return list(self._peers)
+
     def fit(self) -> None:
         """Learn anew from all that was taken. Raises `SetupError` where there is too much of it."""
         histories, self._fitted = list(map(_array, self._histories.values())), True

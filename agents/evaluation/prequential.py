@@ -15,6 +15,7 @@ from agents.evaluation.pipeline import Pipeline
 from agents.evaluation.report import OURS, POPULAR, Method, Report
 from agents.settings import Settings
 from models.accuracy import NOT_IN_LIST
+from models.categories import Categories, Contents, Floats
 from models.evaluation import TakenItems
 from models.peers.peer import Peer
 
@@ -49,7 +50,8 @@ class Prequential:
         self._catalogue = {item["item_id"] for item in dataset.items}
         if self._catalogue and not any(event.taken in self._catalogue for event in self._events):
             raise SetupError(f"{dataset.name}: no item of the events is in the catalogue: no list could hold one")
-        self._against = Against(peers or {})
+        self._categories = Categories({item["item_id"]: item.get("categories") or () for item in dataset.items})
+        self._against, self._trained = Against(peers or {}), set[str]()
         self._taken = TakenItems()
         self._histories: dict[str, set[str]] = {}
 
@@ -63,13 +65,16 @@ class Prequential:
 
         Raises `SetupError` if nothing could be compared, or a model cannot hold the items.
         """
-        report, played, tested = Report({OURS: Method(), POPULAR: Method()}), 0, iter(units(self._events))
+        report, played, tested = Report(), 0, iter(units(self._events))
+        for name in (OURS, POPULAR, *self._against.names):
+            report.methods[name] = Method(Contents(self._categories))
         for part in _parts(tested, round(train * len(self._events))):
             self._absorb(part)
             self._pipeline.tick()
             played += len(part)
             progress(len(part))
         self._pipeline.settle()
+        self._trained = set(self._taken.ids)
         report.trained, since_tick, fits = played, 0, 0
         for group in _groups(tested):
             if report.tested * (REFITS + 1) >= fits * (len(self._events) - played):
@@ -105,19 +110,30 @@ class Prequential:
             if history and (targets := [item for item in new if item not in history]):
                 wanted[user] = targets
         users = list(wanted)
+        mixes = [self._categories.mix(self._histories[user]) if self._categories else None for user in users]
         made = self._pipeline.ask(users, self._k)
         lists = {OURS: [[item.item_id for item in one.items] for one in made], **self._against.ask(users, self._k)}
         for name, of_users in lists.items():
-            method = report.methods.setdefault(name, Method())
-            for user, shown in zip(users, of_users, strict=True):
-                method.add(user, shown, wanted[user], self._taken)
+            method = report.methods[name]
+            for user, shown, mix in zip(users, of_users, mixes, strict=True):
+                method.show(user, shown, self._taken, mix)
+                method.ask(user, shown, wanted[user])
+        self._compare_popularity(wanted, mixes, report)
+
+    def _compare_popularity(
+        self, wanted: Mapping[str, Sequence[str]], mixes: Sequence[Floats | None], report: Report
+    ) -> None:
+        """The most frequent items as a list; and when all of this was, for all methods."""
         popular = report.methods[POPULAR]
-        for user, targets in wanted.items():
+        number = report.moments.lists[-1] + 1 if report.moments.lists else 0
+        for place, (user, targets) in enumerate(wanted.items()):
             history = self._histories[user]
-            popular.exposure.add(self._taken.most_frequent(self._k, history), self._taken)
+            popular.show(user, self._taken.most_frequent(self._k, history), self._taken, mixes[place])
             for target in targets:
                 rank = self._taken.rank(target, history)
                 popular.accuracy.add(user, NOT_IN_LIST if rank is None else rank)
+                known = target in self._trained
+                report.moments.add(number + place, len(history), self._taken.count(target), known)
 
     def _absorb(self, events: Sequence[EvaluationEvent]) -> None:
         self._pipeline.absorb([event.record() for event in events], events[-1].at_ms)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
+from models.categories import Contents, Floats
 from models.evaluation import TakenItems
+from models.moments import Moments
 
 OURS, POPULAR = "profilestream", "popular"
 
@@ -14,12 +16,17 @@ OURS, POPULAR = "profilestream", "popular"
 class Method:
     """The lists of one method: what they hit and what they showed."""
 
+    contents: Contents
     accuracy: Accuracy = field(default_factory=Accuracy)
     exposure: Exposure = field(default_factory=Exposure)
 
-    def add(self, user: str, shown: Sequence[str], targets: Sequence[str], taken: TakenItems) -> None:
-        """One list, the new items that its user took next, and what was taken before."""
+    def show(self, user: str, shown: Sequence[str], taken: TakenItems, mix: Floats | None) -> None:
+        """One list, what was taken before it, and the mix of categories of its user's history."""
         self.exposure.add(shown, taken)
+        self.contents.add(user, shown, mix)
+
+    def ask(self, user: str, shown: Sequence[str], targets: Sequence[str]) -> None:
+        """The new items that the user of the list took next."""
         for target in targets:
             self.accuracy.add(user, shown.index(target) if target in shown else NOT_IN_LIST)
 
@@ -29,6 +36,7 @@ class Report:
     """What came out: our lists, plain popularity, and others."""
 
     methods: dict[str, Method] = field(default_factory=dict)
+    moments: Moments = field(default_factory=Moments)
     trained: int = 0
     """Events that only trained."""
     tested: int = 0

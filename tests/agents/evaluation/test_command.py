@@ -26,10 +26,18 @@ def test_json_and_table_tell_the_same(file: Path) -> None:
     assert (told["trained"], told["tested"], told["compared"], told["items"]) == (100, 100, 50, 20)
     assert told["methods"]["profilestream"]["HR@5"] == [1.0, 0.0]
     assert told["methods"]["popular"]["HR@5"][0] < 1
+    assert told["methods"]["profilestream"]["Recall@5"] == [1.0, 0.0]
+    assert told["cold_users"] == {
+        "1": {"events": 50, "HR@5": {name: figures["HR@5"] for name, figures in told["methods"].items()}}
+    }
+    assert list(told["cold_items"]) == ["older"]
+    assert told["first_items"]["ahead_from"] == 1
+    assert told["first_items"]["lead"]["1"][0] == pytest.approx(1 - told["methods"]["popular"]["HR@5"][0])
     table = CliRunner().invoke(app, ["evaluate", str(file), "--k", "5", "--train", "0.5"])
     assert table.exit_code == 0, table.output
     assert "1.000 ±.000" in table.stdout
     assert "50 of 100 events compared" in table.stdout
+    assert "Ahead of popularity for sure (95 %) from 1 item on" in table.stdout
 
 
 def test_until_leaves_the_last_events_out(file: Path) -> None:
@@ -75,3 +83,16 @@ def test_splits_are_told_beside_ease(tmp_path: Path) -> None:
     table = CliRunner().invoke(app, arguments)
     assert "2 splits, 100 users" in table.stdout
     assert "nDCG@10 ÷ that of EASE" in table.stdout
+
+
+def test_predicted_ratings_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    rows = [f"u{user},i{item},{5 if user % 2 == item % 2 else 1},{item}" for user in range(20) for item in range(10)]
+    path.write_text("user_id,item_id,rating,timestamp\n" + "\n".join(rows))
+    ran = CliRunner().invoke(app, ["evaluate", str(path), "--ratings", "--seeds", "2", "--json"])
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout)
+    assert (told["ratings"], told["split"], len(told["runs"])) == (200, 0.75, 2)
+    assert told["methods"]["items, baselines"]["RMSE"][0] < told["methods"]["baselines"]["RMSE"][0]
+    table = CliRunner().invoke(app, ["evaluate", str(path), "--ratings", "--seeds", "2"])
+    assert "200 ratings, 75% train, 2 splits" in table.stdout

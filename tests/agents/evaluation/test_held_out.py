@@ -34,10 +34,7 @@ def test_all_events_of_an_item_are_on_one_side() -> None:
 
 def test_lists_find_the_family_beside_ease() -> None:
     dataset = Dataset("test", bought(*families(100)), [])
-    runs = [
-        run(dataset, read_settings(), 10, 0.75, seed, chosen("ease", 0.0), lambda _: None)
-        for seed in (1, 2)
-    ]
+    runs = [run(dataset, read_settings(), 10, 0.75, seed, chosen("ease", 0.0), lambda _: None) for seed in (1, 2)]
     told = split_figures(runs, 10, 60)
     assert told["users"] == [100, 100]
     for method in ("profilestream", "ease"):

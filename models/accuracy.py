@@ -126,3 +126,12 @@ class Exposure:
         if not total:
             return 0.0
         return float((2 * np.arange(1, known + 1) - known - 1) @ counts / (known * total))
+
+    def curve(self, known: int, points: int) -> list[float]:
+        """Lorenz curve over the known items, least shown first: shares of all places at `points` even steps from 0."""
+        counts = np.zeros(known + 1)
+        counts[1 : 1 + len(self.shown)] = list(self.shown.values())
+        counts.sort()
+        shares = np.cumsum(counts) / (counts.sum() or 1.0)
+        places = np.linspace(0, known, points).round().astype(np.int64)
+        return [float(share) for share in shares[places]]

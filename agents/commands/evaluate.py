@@ -31,6 +31,7 @@ def evaluate(
     ] = 0.0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="So many splits, of seeds 1, 2, …")] = 5,
     ratings: Annotated[bool, typer.Option("--ratings", help="Predict ratings instead of making lists.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with tables and charts to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -61,6 +62,7 @@ def evaluate(
 
     from agents.commands import evaluate_tables as tables
     from agents.errors import SetupError
+    from agents.evaluation.page import page
     from agents.settings import read_settings, unknown_variables
 
     for text in unknown_variables(os.environ):
@@ -80,6 +82,8 @@ def evaluate(
         else:
             task = bar.add_task(dataset.name, total=round(len(dataset.events) * until))
             told = _as_time_went(dataset, settings, k or K, train, until, against, lambda n: bar.advance(task, n))
+    if html is not None:
+        _write(html, page(told))
     if as_json:
         typer.echo(json.dumps(told))
     elif ratings:
@@ -100,6 +104,15 @@ def _dataset(data: str, items: Path | None) -> "Dataset":
             raise SetupError(f"{data} has a catalogue of its own: leave --items out")
         return load(data)
     return load_file(path, items)
+
+
+def _write(path: Path, text: str) -> None:
+    from agents.errors import SetupError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise SetupError(f"--html {path}: {exc.strerror}") from exc
 
 
 def _as_time_went(

@@ -6,8 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-COLD_METHODS = 4
-"""So many fit beside each other."""
+COLD_METHODS = 3
+"""So many fit beside each other: ours, popularity and one more."""
 
 
 def show(told: dict[str, Any]) -> None:
@@ -29,18 +29,18 @@ def show(told: dict[str, Any]) -> None:
 
 
 def _show_cold(told: dict[str, Any], console: Console) -> None:
-    """Ours, popularity and the first others by the items that users had, and by how new the item was."""
+    """Ours, popularity and the first other by the items that users had, and by how new the item was."""
     methods = list(told["methods"])[:COLD_METHODS]
     cut = next(iter(told["methods"]["profilestream"]))
     table = _table(f"{cut} by items in the history, and by item", "", "events", *methods)
-    for kind, words in (("cold_users", "{} items"), ("cold_items", "item {}")):
+    for kind, words in (("cold_users", "history of {}"), ("cold_items", "item {}")):
         for name, found in told[kind].items():
             rates = (_text(found[cut][method]) for method in methods)
             table.add_row(words.format(name), f"{found['events']:,}", *rates)
     console.print(table)
-    first = told["first_items"]["ahead_from"]
-    known = "at no number of items up to 20" if first is None else f"from {first} item{'s' * (first > 1)} on"
-    console.print(f"Ahead of popularity for sure (95 %) {known} in the history.")
+    first = told["first_items"]["ahead_at"]
+    at = "at no history of up to 20 items" if first is None else f"first at a history of {first}"
+    console.print(f"Ahead of popularity for sure (95 %) {at}.")
 
 
 def show_splits(told: dict[str, Any]) -> None:
@@ -77,7 +77,8 @@ def show_ratings(told: dict[str, Any]) -> None:
 
 
 def _table(title: str, first: str, *figures: str) -> Table:
-    table = Table(first, title=title, box=box.SIMPLE_HEAD)
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table.add_column(first, no_wrap=True)
     for figure in figures:
         table.add_column(figure, justify="right", no_wrap=True)
     return table
@@ -85,5 +86,11 @@ def _table(title: str, first: str, *figures: str) -> Table:
 
 def _text(estimate: list[float | None]) -> str:
     value, error = estimate
-    text = "–" if value is None else f"{value:.3f}"
-    return text if error is None else f"{text} ±{error:.3f}".replace("±0.", "±.")
+    text = "–" if value is None else _short(value)
+    return text if error is None else f"{text} ±{_short(error)}"
+
+
+def _short(number: float) -> str:
+    """Three digits, without the 0 before the point."""
+    text = f"{number:.3f}"
+    return text[1:] if text.startswith("0.") else text

@@ -12,6 +12,8 @@ from models.moments import Mask, Moments
 
 CUTS = (10, 20)
 EASE = "ease"
+CURVE_POINTS = 51
+"""Of an exposure curve: every 2 % of the items."""
 SURE = 1.96
 """Standard errors by which lists must be ahead to be so for sure: 95 % of draws."""
 
@@ -28,6 +30,10 @@ def figures(name: str, report: Report, k: int) -> dict[str, Any]:
         **spread(report.methods[OURS], report.items),
         "spread": {method: spread(found, report.items) for method, found in report.methods.items()},
         "peer_seconds": report.peer_seconds,
+        "exposure_curves": {
+            method: [round(share, 4) for share in found.exposure.curve(report.items, CURVE_POINTS)]
+            for method, found in report.methods.items()
+        },
         "cold_users": _among(report, report.moments.cold_users(), k),
         "cold_items": _among(report, report.moments.cold_items(), k),
         "first_items": _first_items(report, k),
@@ -73,7 +79,7 @@ def _first_items(report: Report, k: int) -> dict[str, Any]:
         for length, which in report.moments.lengths().items()
     }
     sure = (length for length, lead in leads.items() if lead.value > SURE * lead.error)
-    return {"lead": {str(length): pair(lead) for length, lead in leads.items()}, "ahead_from": next(sure, None)}
+    return {"lead": {str(length): pair(lead) for length, lead in leads.items()}, "ahead_at": next(sure, None)}
 
 
 def spread(method: Method, items: int) -> dict[str, Any]:

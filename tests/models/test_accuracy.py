@@ -80,5 +80,15 @@ def test_exposure_is_even_or_of_one_item() -> None:
     assert even.novelty() == pytest.approx(3 * 2 / 4)  # log2 of (3 + 1) / (0 + 1) for three of four
 
 
+def test_the_curve_is_straight_for_even_exposure_and_flat_for_one_item() -> None:
+    even, one, taken = Exposure(), Exposure(), TakenItems()
+    for item in "abcd":
+        even.add([item], taken)
+        one.add(["a"], taken)
+    assert even.curve(4, 5) == [0, 0.25, 0.5, 0.75, 1]
+    assert one.curve(4, 5) == [0, 0, 0, 0, 1]
+    assert Exposure().curve(4, 5) == [0, 0, 0, 0, 0]
+
+
 def test_nothing_shown() -> None:
     assert (Exposure().coverage(0), Exposure().gini(5), Exposure().novelty()) == (0.0, 0.0, 0.0)

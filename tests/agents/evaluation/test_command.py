@@ -31,13 +31,13 @@ def test_json_and_table_tell_the_same(file: Path) -> None:
         "1": {"events": 50, "HR@5": {name: figures["HR@5"] for name, figures in told["methods"].items()}}
     }
     assert list(told["cold_items"]) == ["older"]
-    assert told["first_items"]["ahead_from"] == 1
+    assert told["first_items"]["ahead_at"] == 1
     assert told["first_items"]["lead"]["1"][0] == pytest.approx(1 - told["methods"]["popular"]["HR@5"][0])
     table = CliRunner().invoke(app, ["evaluate", str(file), "--k", "5", "--train", "0.5"])
     assert table.exit_code == 0, table.output
     assert "1.000 ±.000" in table.stdout
     assert "50 of 100 events compared" in table.stdout
-    assert "Ahead of popularity for sure (95 %) from 1 item on" in table.stdout
+    assert "Ahead of popularity for sure (95 %) first at a history of 1" in table.stdout
 
 
 def test_until_leaves_the_last_events_out(file: Path) -> None:

@@ -12,6 +12,8 @@ from models.moments import Mask, Moments
 
 CUTS = (10, 20)
 EASE = "ease"
+LEAST_EVENTS = 30
+"""With fewer events no error is known well enough for that."""
 CURVE_POINTS = 51
 """Of an exposure curve: every 2 % of the items."""
 SURE = 1.96
@@ -73,12 +75,15 @@ def _among(report: Report, masks: Mapping[str, Mask], k: int) -> dict[str, Any]:
 
 def _first_items(report: Report, k: int) -> dict[str, Any]:
     """By how much the hit rate is above popularity's, by the items a user has, and from how many it is for sure."""
-    cut = cuts_of(k)[0]
+    cut, known = cuts_of(k)[0], report.moments.lengths()
     leads = {
-        length: report.lists.among(which).lead(report.popular.among(which), cut)
-        for length, which in report.moments.lengths().items()
+        length: report.lists.among(which).lead(report.popular.among(which), cut) for length, which in known.items()
     }
-    sure = (length for length, lead in leads.items() if lead.value > SURE * lead.error)
+    sure = (
+        length
+        for length, lead in leads.items()
+        if known[length].sum() >= LEAST_EVENTS and lead.value > SURE * lead.error
+    )
     return {"lead": {str(length): pair(lead) for length, lead in leads.items()}, "ahead_at": next(sure, None)}
 
 

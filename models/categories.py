@@ -25,6 +25,7 @@ class Categories:
     def __init__(self, of_items: Mapping[str, Sequence[str]]) -> None:
         names = Interner()
         self._of_items = {item: np.unique(names.numbers(theirs)) for item, theirs in of_items.items() if len(theirs)}
+        self._shares = {item: np.full(len(theirs), 1 / len(theirs)) for item, theirs in self._of_items.items()}
         self._count = len(names)
 
     def __bool__(self) -> bool:
@@ -32,15 +33,15 @@ class Categories:
 
     def mix(self, items: Iterable[str]) -> Floats | None:
         """Share of each category in these items, float64 [categories], sum 1; None: none of them has one."""
-        known = self._known(items)
+        known = [item for item in items if item in self._of_items]
         if not known:
             return None
-        weights = np.concatenate([np.full(len(one), 1 / len(one)) for one in known])
-        return np.bincount(np.concatenate(known), weights, self._count) / len(known)
+        shares = np.concatenate([self._shares[item] for item in known])
+        return np.bincount(np.concatenate([self._of_items[item] for item in known]), shares, self._count) / len(known)
 
     def diversity(self, shown: Iterable[str]) -> float | None:
         """Intra-list diversity; None: fewer than two items have categories."""
-        known = self._known(shown)
+        known = [self._of_items[item] for item in shown if item in self._of_items]
         if len(known) < 2:
             return None
         kinds, places = np.unique(np.concatenate(known), return_inverse=True)
@@ -58,9 +59,6 @@ class Categories:
         held = mix > 0
         smoothed = (1 - SMOOTHING) * theirs[held] + SMOOTHING * mix[held]
         return float(mix[held] @ np.log(mix[held] / smoothed))
-
-    def _known(self, items: Iterable[str]) -> list[NDArray[np.int64]]:
-        return [self._of_items[item] for item in items if item in self._of_items]
 
 
 @dataclass

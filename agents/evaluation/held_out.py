@@ -15,7 +15,7 @@ from agents.evaluation.against import Against
 from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent
 from agents.evaluation.pipeline import Pipeline
-from agents.evaluation.report import OURS
+from agents.evaluation.report import OURS, POPULAR
 from agents.settings import Settings
 from models.accuracy import Exposure
 from models.evaluation import TakenItems
@@ -66,31 +66,35 @@ def run(
     peers: Mapping[str, Peer],
     progress: Callable[[int], object],
 ) -> dict[str, Found]:
-    """Lists of the product and of `peers` on the split of one seed; `progress(n)`: n more events are done.
+    """Lists of the product, of popularity and of `peers` on the split of one seed.
 
-    Raises `SetupError` if nothing is held back.
+    `progress(n)`: n more events are done. Raises `SetupError` if nothing is held back.
     """
     train, held = split(dataset.events, share, seed)
     if not held:
         raise SetupError(f"{dataset.name}: no user has items enough for a split at {share:g}")
     pipeline, against, taken = Pipeline(settings, train[0].at_ms), Against(peers), TakenItems()
     pipeline.put_items(dataset.items)
+    histories: dict[str, set[str]] = {user: set() for user in held}
     for start in range(0, len(train), ABSORBED_AT_ONCE):
         part = train[start : start + ABSORBED_AT_ONCE]
         pipeline.absorb([event.record() for event in part], part[-1].at_ms)
         pipeline.tick()
         new = [(event.user_id, event.taken) for event in part if event.taken is not None]
         against.follow(new)
-        for _, item in new:
+        for user, item in new:
             taken.add(item)
+            if user in held:
+                histories[user].add(item)
         progress(len(part))
     pipeline.settle()
     against.fit()
-    found, users = {name: Found(HeldOut(k)) for name in (OURS, *peers)}, list(held)
+    found, users = {name: Found(HeldOut(k)) for name in (OURS, POPULAR, *peers)}, list(held)
     for start in range(0, len(users), ASKED_AT_ONCE):
         asked = users[start : start + ASKED_AT_ONCE]
         ours = [[item.item_id for item in made.items] for made in pipeline.ask(asked, k)]
-        for name, lists in {OURS: ours, **against.ask(asked, k)}.items():
+        popular = [taken.most_frequent(k, histories[user]) for user in asked]
+        for name, lists in {OURS: ours, POPULAR: popular, **against.ask(asked, k)}.items():
             for user, shown in zip(asked, lists, strict=True):
                 found[name].accuracy.add(shown, held[user])
                 found[name].exposure.add(shown, taken)

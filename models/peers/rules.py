@@ -44,12 +44,10 @@ class SequentialRules:
         self._taken = np.pad(self._taken, (0, items - len(self._taken)))
         added = place >= first
         self._taken += np.bincount(laid[added], minlength=items).astype(np.float32)
-        changes = sparse.csr_array((items, items), dtype=np.float32)
-        for step in range(1, STEPS + 1):
-            (later,) = np.nonzero(added & (place >= step))
-            weights = np.full(len(later), 1 / step, np.float32)
-            changes = changes + sparse.coo_array((weights, (laid[later - step], laid[later])), (items, items)).tocsr()
-        self.rules = self.rules + changes
+        reached = [np.flatnonzero(added & (place >= step)) for step in range(1, STEPS + 1)]
+        later, steps = np.concatenate(reached), np.repeat(np.arange(1, STEPS + 1), list(map(len, reached)))
+        changes = ((1 / steps).astype(np.float32), (laid[later - steps], laid[later]))
+        self.rules = self.rules + sparse.coo_array(changes, (items, items)).tocsr()
 
     def recommend(self, histories: Sequence[Ints], k: int) -> Ints:
         """See `Peer`."""

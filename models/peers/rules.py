@@ -44,8 +44,8 @@ class SequentialRules:
         self._taken = np.pad(self._taken, (0, items - len(self._taken)))
         added = place >= first
         self._taken += np.bincount(laid[added], minlength=items).astype(np.float32)
-        reached = [np.flatnonzero(added & (place >= step)) for step in range(1, STEPS + 1)]
-        later, steps = np.concatenate(reached), np.repeat(np.arange(1, STEPS + 1), list(map(len, reached)))
+        ahead = [np.flatnonzero(added & (place >= step)) for step in range(1, STEPS + 1)]
+        later, steps = np.concatenate(ahead), np.repeat(np.arange(1, STEPS + 1), list(map(len, ahead)))
         changes = ((1 / steps).astype(np.float32), (laid[later - steps], laid[later]))
         self.rules = self.rules + sparse.coo_array(changes, (items, items)).tocsr()
 

@@ -26,6 +26,27 @@ class Estimate:
     error: float
 
 
+def mean_of(values: Sequence[float]) -> Estimate:
+    """Mean of independent draws and its standard error; NaN where it is unknown."""
+    if not len(values):
+        return Estimate(math.nan, math.nan)
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return Estimate(float(np.mean(values)), error)
+
+
+def clustered_mean(users: Sequence[str], values: Floats) -> Estimate:
+    """Mean of values of users, with the linearised variance of a cluster sample (Cochran 1977, 3.12)."""
+    if not len(values):
+        return Estimate(math.nan, math.nan)
+    mean = float(values.mean())
+    _, place = np.unique(users, return_inverse=True)
+    residuals = np.bincount(place, values - mean)
+    count = len(residuals)
+    if count < 2:
+        return Estimate(mean, math.nan)
+    return Estimate(mean, math.sqrt(count / (count - 1) * float((residuals**2).sum())) / len(values))
+
+
 @dataclass
 class Accuracy:
     """Ranks of next items in lists of one method."""
@@ -40,15 +61,32 @@ class Accuracy:
 
     def hit_rate(self, k: int) -> Estimate:
         """Share of events whose item was among the first k."""
-        return self._mean(self._within(k).astype(np.float64))
+        return clustered_mean(self.users, self._within(k).astype(np.float64))
 
     def reciprocal_rank(self, k: int) -> Estimate:
         """Mean of 1 / (rank + 1) within the first k, else 0."""
-        return self._mean(self._within(k) / (self._ranks() + 1.0).clip(1.0))
+        return clustered_mean(self.users, self._within(k) / (self._ranks() + 1.0).clip(1.0))
 
     def ndcg(self, k: int) -> Estimate:
         """Mean of 1 / log2(rank + 2) within the first k, else 0."""
-        return self._mean(self._within(k) / np.log2(self._ranks().clip(0) + 2.0))
+        return clustered_mean(self.users, self._within(k) / np.log2(self._ranks().clip(0) + 2.0))
+
+    def recall(self, k: int, lists: Sequence[int]) -> Estimate:
+        """Mean over lists of the share of their events whose item was among the first k.
+
+        `lists`: number of the list of each event, those of one list next to each other.
+        """
+        _, first, place, events = np.unique(lists, return_index=True, return_inverse=True, return_counts=True)
+        return clustered_mean([self.users[one] for one in first], np.bincount(place, self._within(k)) / events)
+
+    def lead(self, other: "Accuracy", k: int) -> Estimate:
+        """By how much the hit rate is above that of another method on the same events."""
+        return clustered_mean(self.users, self._within(k).astype(np.float64) - other._within(k))
+
+    def among(self, which: NDArray[np.bool_]) -> "Accuracy":
+        """Only some of the events, bool [events]."""
+        places = np.flatnonzero(which).tolist()
+        return Accuracy([self.users[place] for place in places], [self.ranks[place] for place in places])
 
     def _ranks(self) -> NDArray[np.int64]:
         return np.array(self.ranks, np.int64)
@@ -56,18 +94,6 @@ class Accuracy:
     def _within(self, k: int) -> NDArray[np.bool_]:
         ranks = self._ranks()
         return np.asarray((ranks >= 0) & (ranks < k))
-
-    def _mean(self, values: Floats) -> Estimate:
-        """Ratio estimate with the linearised variance of a cluster sample (Cochran 1977, 3.12)."""
-        if not len(values):
-            return Estimate(math.nan, math.nan)
-        mean = float(values.mean())
-        _, place = np.unique(self.users, return_inverse=True)
-        residuals = np.bincount(place, values - mean)
-        count = len(residuals)
-        if count < 2:
-            return Estimate(mean, math.nan)
-        return Estimate(mean, math.sqrt(count / (count - 1) * float((residuals**2).sum())) / len(values))
 
 
 @dataclass
@@ -100,3 +126,12 @@ class Exposure:
         if not total:
             return 0.0
         return float((2 * np.arange(1, known + 1) - known - 1) @ counts / (known * total))
+
+    def curve(self, known: int, points: int) -> list[float]:
+        """Lorenz curve over the known items, least shown first: shares of all places at `points` even steps from 0."""
+        counts = np.zeros(known + 1)
+        counts[1 : 1 + len(self.shown)] = list(self.shown.values())
+        counts.sort()
+        shares = np.cumsum(counts) / (counts.sum() or 1.0)
+        places = np.linspace(0, known, points).round().astype(np.int64)
+        return [float(share) for share in shares[places]]

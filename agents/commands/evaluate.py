@@ -1,26 +1,37 @@
 """`profilestream evaluate`."""
 
 import json
-import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from agents.evaluation.prequential import Report
-    from models.accuracy import Estimate
-
-CUTS = (10, 20)
+    from agents.evaluation.datasets import Dataset
+    from agents.settings import Settings
+RATINGS_SPLIT = 0.75
+Progress = Callable[[int], object]
+K, SPLIT_K = 20, 10
+"""Length of lists if nothing is said: before each event, and on random splits, as is published."""
 
 
 def evaluate(
     data: Annotated[str, typer.Argument(help="File of events (.jsonl, .csv, .tsv, .parquet), or a data set's name")],
     items: Annotated[Path | None, typer.Option(help="Catalogue of a file: item_id, title, categories, …")] = None,
-    k: Annotated[int, typer.Option("--k", min=1, max=100, help="Length of the lists.")] = 20,
+    k: Annotated[
+        int, typer.Option("--k", min=0, max=100, help=f"Length of the lists; 0: {K}, with --split {SPLIT_K}.")
+    ] = 0,
     train: Annotated[float, typer.Option(min=0, max=1, help="Share of events, oldest first, to train only.")] = 0.8,
     until: Annotated[float, typer.Option(min=0, max=1, help="Share of events after which nothing is looked at.")] = 1.0,
+    against: Annotated[str, typer.Option(help="Models to compare with: ease, implicit, rules; commas between.")] = "",
+    split: Annotated[
+        float, typer.Option(min=0, max=1, help="Train with this share of each user's items, drawn; ask for the others.")
+    ] = 0.0,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="So many splits, of seeds 1, 2, …")] = 5,
+    ratings: Annotated[bool, typer.Option("--ratings", help="Predict ratings instead of making lists.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with tables and charts to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -30,86 +41,112 @@ def evaluate(
     timestamp (seconds); optional: rating, event_type, query, event_id, basket (lists change only after a whole one).
     Events of one moment are drawn at random, but for a set in the order of its file.
 
+    --against adds a row for each model of others, asked about the same events: ease (EASE), rules (sequential rules),
+    implicit (alternating least squares and item neighbours of that library). They get the user's history as it is now,
+    weighted by recency as ours is; what they learned is fitted anew at the start and four times later.
+
+    --split 0.75 compares as is published for most recommenders: of each user's items a quarter, drawn at random, is
+    held back, and one list for each user is asked for at the end; nDCG, recall, MRR and hit rate, and with --against
+    ease (here without recency, as published) the ratio to EASE.
+
+    --ratings predicts ratings that were held back (a random quarter; --split) by weighted averages over items and over
+    users: RMSE and MAE. --against svd adds matrix factorisation by the library Surprise.
+
     Data sets: sample; with PROFILESTREAM_DATA also ml-100k, ml-latest-small, online_retail (also -file, -basket),
     amazon_giftcards, amazon_office.
 
-    Example: profilestream evaluate events.csv --items items.jsonl
+    Example: profilestream evaluate events.csv --items items.jsonl --against ease,rules
     """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
+    from agents.commands import evaluate_tables as tables
     from agents.errors import SetupError
-    from agents.evaluation.datasets import LOADERS, load, load_file
-    from agents.evaluation.prequential import Prequential
+    from agents.evaluation.page import page
     from agents.settings import read_settings, unknown_variables
 
     for text in unknown_variables(os.environ):
         typer.echo(text, err=True)
     if train >= until:
         raise SetupError(f"--train {train:g} and --until {until:g} leave no events to look at")
+    if split == 1:
+        raise SetupError("--split 1 holds nothing back")
+    dataset, settings = _dataset(data, items), read_settings()
+    with Bar(console=Console(stderr=True), disable=as_json) as bar:
+        if ratings:
+            task = bar.add_task(dataset.name, total=seeds)
+            told = _of_ratings(dataset, split or RATINGS_SPLIT, seeds, against, lambda n: bar.advance(task, n))
+        elif split:
+            task = bar.add_task(dataset.name, total=len(dataset.events) * seeds)
+            told = _on_splits(dataset, settings, k or SPLIT_K, split, seeds, against, lambda n: bar.advance(task, n))
+        else:
+            task = bar.add_task(dataset.name, total=round(len(dataset.events) * until))
+            told = _as_time_went(dataset, settings, k or K, train, until, against, lambda n: bar.advance(task, n))
+    if html is not None:
+        _write(html, page(told))
+    if as_json:
+        typer.echo(json.dumps(told))
+    elif ratings:
+        tables.show_ratings(told)
+    elif split:
+        tables.show_splits(told)
+    else:
+        tables.show(told)
+
+
+def _dataset(data: str, items: Path | None) -> "Dataset":
+    from agents.errors import SetupError
+    from agents.evaluation.datasets import LOADERS, load, load_file
+
     path = Path(data)
     if data in LOADERS or not (path.suffix or path.exists()):
         if items is not None:
             raise SetupError(f"{data} has a catalogue of its own: leave --items out")
-        dataset = load(data)
-    else:
-        dataset = load_file(path, items)
-    played = Prequential(dataset, read_settings(), k, until)
-    with Progress(console=Console(stderr=True), disable=as_json) as progress:
-        task = progress.add_task(dataset.name, total=played.count)
-        report = played.run(train / until, lambda count: progress.advance(task, count))
-    if as_json:
-        typer.echo(json.dumps(figures(dataset.name, report, k)))
-    else:
-        _show(dataset.name, report, k)
+        return load(data)
+    return load_file(path, items)
 
 
-def figures(name: str, report: "Report", k: int) -> dict[str, Any]:
-    """All there is to tell; estimates as [value, standard error]."""
-    cuts = [*(cut for cut in CUTS if cut < k), k]
-    return {
-        "data": name,
-        "trained": report.trained,
-        "tested": report.tested,
-        "compared": len(report.lists.ranks),
-        "methods": {
-            method: {
-                **{f"HR@{cut}": _pair(accuracy.hit_rate(cut)) for cut in cuts},
-                f"MRR@{k}": _pair(accuracy.reciprocal_rank(k)),
-                f"nDCG@{k}": _pair(accuracy.ndcg(k)),
-            }
-            for method, accuracy in (("profilestream", report.lists), ("popular", report.popular))
-        },
-        "items": report.items,
-        "coverage": round(report.exposure.coverage(report.items), 4),
-        "novelty_bits": round(report.exposure.novelty(), 3),
-        "gini": round(report.exposure.gini(report.items), 4),
-        "rejected": dict(report.rejected),
-    }
+def _write(path: Path, text: str) -> None:
+    from agents.errors import SetupError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise SetupError(f"--html {path}: {exc.strerror}") from exc
 
 
-def _pair(estimate: "Estimate") -> list[float | None]:
-    return [None if math.isnan(number) else round(number, 5) for number in (estimate.value, estimate.error)]
+def _as_time_went(
+    dataset: "Dataset", settings: "Settings", k: int, train: float, until: float, against: str, progress: Progress
+) -> dict[str, Any]:
+    from agents.evaluation.against import chosen
+    from agents.evaluation.figures import figures
+    from agents.evaluation.prequential import Prequential
+
+    played = Prequential(dataset, settings, k, until, chosen(against, settings.recency_power))
+    return figures(dataset.name, played.run(train / until, progress), k)
 
 
-def _show(name: str, report: "Report", k: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _on_splits(
+    dataset: "Dataset", settings: "Settings", k: int, share: float, seeds: int, against: str, progress: Progress
+) -> dict[str, Any]:
+    from agents.evaluation.against import chosen
+    from agents.evaluation.figures import split_figures
+    from agents.evaluation.held_out import run
 
-    told = figures(name, report, k)
-    title = f"{name}: {told['compared']:,} of {report.tested:,} events compared, {report.trained:,} before"
-    table = Table("method", title=title)
-    for figure in told["methods"]["profilestream"]:
-        table.add_column(figure, justify="right")
-    for method, estimates in told["methods"].items():
-        table.add_row(method, *(f"{value:.3f} ± {_text(error)}" for value, error in estimates.values()))
-    console = Console()
-    console.print(table)
-    console.print(
-        f"of {report.items:,} items {told['coverage']:.1%} were in some list; Gini of their places "
-        f"{told['gini']:.3f}; novelty {told['novelty_bits']:.1f} bits. ± is a standard error over users."
-    )
+    runs = [
+        run(dataset, settings, k, share, seed, chosen(against, recency_power=0.0), progress)
+        for seed in range(1, seeds + 1)
+    ]
+    known = {event.taken for event in dataset.events if event.taken}.union(item["item_id"] for item in dataset.items)
+    return {"data": dataset.name, "split": share, **split_figures(runs, k, len(known))}
 
 
-def _text(error: float | None) -> str:
-    return "–" if error is None else f"{error:.3f}"
+def _of_ratings(dataset: "Dataset", share: float, seeds: int, against: str, progress: Progress) -> dict[str, Any]:
+    from agents.evaluation.figures import rating_figures
+    from agents.evaluation.ratings import ratings_of, run
+
+    found, runs = ratings_of(dataset), []
+    for seed in range(1, seeds + 1):
+        runs.append(run(found, share, seed, against))
+        progress(1)
+    return {"data": dataset.name, "ratings": len(found.values), "split": share, **rating_figures(runs)}

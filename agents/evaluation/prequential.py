@@ -5,17 +5,19 @@ again. Histories here are whole; a profile keeps `history_size` items, so that l
 that are long gone. The first part of the events only trains.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agents.errors import SetupError
+from agents.evaluation.against import REFITS, Against
 from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent, units
 from agents.evaluation.pipeline import Pipeline
+from agents.evaluation.report import OURS, POPULAR, Method, Report
 from agents.settings import Settings
-from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
+from models.accuracy import NOT_IN_LIST
+from models.categories import Categories, Contents, Floats
 from models.evaluation import TakenItems
+from models.peers.peer import Peer
 
 TRAINED_AT_ONCE = 1_000
 EVENTS_A_SECOND = 100
@@ -24,27 +26,18 @@ EVENTS_A_SECOND = 100
 Unit = list[EvaluationEvent]
 
 
-@dataclass
-class Report:
-    """What came out: our lists beside plain popularity."""
-
-    lists: Accuracy = field(default_factory=Accuracy)
-    popular: Accuracy = field(default_factory=Accuracy)
-    exposure: Exposure = field(default_factory=Exposure)
-    trained: int = 0
-    """Events that only trained."""
-    tested: int = 0
-    items: int = 0
-    """Items that were taken, are in the catalogue or were shown."""
-    rejected: Counter[str] = field(default_factory=Counter)
-    """Events that a worker would have put into the dead letters, by reason."""
-
-
 class Prequential:
     """One run over a data set."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, k: int, until: float = 1.0) -> None:
-        """`until`: the share of the events after which nothing is looked at.
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: Settings,
+        k: int,
+        until: float = 1.0,
+        peers: Mapping[str, Peer] | None = None,
+    ) -> None:
+        """`until`: the share of the events after which nothing is looked at; `peers`: fresh models to compare with.
 
         Raises `SetupError` if no event is left, or no item of them is in the catalogue.
         """
@@ -57,6 +50,8 @@ class Prequential:
         self._catalogue = {item["item_id"] for item in dataset.items}
         if self._catalogue and not any(event.taken in self._catalogue for event in self._events):
             raise SetupError(f"{dataset.name}: no item of the events is in the catalogue: no list could hold one")
+        self._categories = Categories({item["item_id"]: item.get("categories") or () for item in dataset.items})
+        self._against, self._trained = Against(peers or {}), set[str]()
         self._taken = TakenItems()
         self._histories: dict[str, set[str]] = {}
 
@@ -68,17 +63,23 @@ class Prequential:
     def run(self, train: float, progress: Callable[[int], object]) -> Report:
         """Play all events; `train`: the share that only trains. `progress(n)`: n more are done.
 
-        Raises `SetupError` if nothing could be compared.
+        Raises `SetupError` if nothing could be compared, or a model cannot hold the items.
         """
         report, played, tested = Report(), 0, iter(units(self._events))
+        for name in (OURS, POPULAR, *self._against.names):
+            report.methods[name] = Method(Contents(self._categories))
         for part in _parts(tested, round(train * len(self._events))):
             self._absorb(part)
             self._pipeline.tick()
             played += len(part)
             progress(len(part))
         self._pipeline.settle()
-        report.trained, since_tick = played, 0
+        self._trained = set(self._taken.ids)
+        report.trained, since_tick, fits = played, 0, 0
         for group in _groups(tested):
+            if report.tested * (REFITS + 1) >= fits * (len(self._events) - played):
+                self._against.fit()
+                fits += 1
             self._compare(group, report)
             events = [event for unit in group for event in unit]
             self._absorb(events)
@@ -96,6 +97,7 @@ class Prequential:
         self._pipeline.close()
         report.items = len(self._catalogue.union(self._taken.ids, report.exposure.shown))
         report.rejected = self._pipeline.rejected
+        report.peer_seconds = {name: round(seconds, 1) for name, seconds in self._against.seconds.items()}
         return report
 
     def _compare(self, group: Sequence[Unit], report: Report) -> None:
@@ -108,21 +110,39 @@ class Prequential:
             new = dict.fromkeys(event.taken for event in unit if event.taken is not None)
             if history and (targets := [item for item in new if item not in history]):
                 wanted[user], asked_ms[user] = targets, unit[0].at_ms
-        lists = self._pipeline.ask(asked_ms, self._k)
-        for (user, targets), made in zip(wanted.items(), lists, strict=True):
-            shown = [item.item_id for item in made.items]
-            report.exposure.add(shown, self._taken)
+        users = list(wanted)
+        mixes = [self._categories.mix(self._histories[user]) if self._categories else None for user in users]
+        made = self._pipeline.ask(asked_ms, self._k)
+        lists = {OURS: [[item.item_id for item in one.items] for one in made], **self._against.ask(users, self._k)}
+        for name, of_users in lists.items():
+            method = report.methods[name]
+            for user, shown, mix in zip(users, of_users, mixes, strict=True):
+                method.show(user, shown, self._taken, mix)
+                method.ask(user, shown, wanted[user])
+        self._compare_popularity(wanted, mixes, report)
+
+    def _compare_popularity(
+        self, wanted: Mapping[str, Sequence[str]], mixes: Sequence[Floats | None], report: Report
+    ) -> None:
+        """The most frequent items as a list; and when all of this was, for all methods."""
+        popular = report.methods[POPULAR]
+        number = report.moments.lists[-1] + 1 if report.moments.lists else 0
+        for place, (user, targets) in enumerate(wanted.items()):
+            history = self._histories[user]
+            popular.show(user, self._taken.most_frequent(self._k, history), self._taken, mixes[place])
             for target in targets:
-                report.lists.add(user, shown.index(target) if target in shown else NOT_IN_LIST)
-                rank = self._taken.rank(target, self._histories[user])
-                report.popular.add(user, NOT_IN_LIST if rank is None else rank)
+                rank = self._taken.rank(target, history)
+                popular.accuracy.add(user, NOT_IN_LIST if rank is None else rank)
+                known = target in self._trained
+                report.moments.add(number + place, len(history), self._taken.count(target), known)
 
     def _absorb(self, events: Sequence[EvaluationEvent]) -> None:
         self._pipeline.absorb([event.record() for event in events], events[-1].at_ms)
-        for event in events:
-            if (item := event.taken) is not None:
-                self._taken.add(item)
-                self._histories.setdefault(event.user_id, set()).add(item)
+        taken = [(event.user_id, event.taken) for event in events if event.taken is not None]
+        self._against.follow(taken)
+        for user, item in taken:
+            self._taken.add(item)
+            self._histories.setdefault(user, set()).add(item)
 
 
 def _parts(left: Iterator[Unit], count: int) -> Iterator[list[EvaluationEvent]]:

@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
+from models.accuracy import NOT_IN_LIST, Accuracy, Estimate, Exposure, mean_of
 from models.evaluation import TakenItems
 
 
@@ -41,6 +42,30 @@ def test_events_of_one_user_are_one_draw() -> None:
     assert many.hit_rate(10).error == pytest.approx(0.5)
 
 
+def test_recall_is_a_mean_over_lists() -> None:
+    made = accuracy(0, NOT_IN_LIST, 3, 12)
+    assert made.recall(10, [0, 0, 0, 1]).value == pytest.approx((2 / 3 + 0) / 2)
+    assert made.recall(10, [0, 1, 2, 3]) == made.hit_rate(10), "one event a list: a hit or none"
+    assert math.isnan(Accuracy().recall(10, []).value)
+
+
+def test_a_lead_is_paired() -> None:
+    ours, theirs = accuracy(0, 0, NOT_IN_LIST, 0), accuracy(0, NOT_IN_LIST, NOT_IN_LIST, 5)
+    assert ours.lead(theirs, 10).value == pytest.approx(1 / 4)
+    assert ours.lead(ours, 10) == Estimate(0.0, 0.0)
+
+
+def test_some_of_the_events() -> None:
+    some = accuracy(0, NOT_IN_LIST, 3).among(np.array([True, False, True]))
+    assert (some.users, some.ranks) == (["u0", "u2"], [0, 3])
+
+
+def test_means_of_draws() -> None:
+    assert mean_of([1.0, 3.0]) == Estimate(2.0, pytest.approx(1.0))  # type: ignore[arg-type]
+    assert math.isnan(mean_of([1.0]).error)
+    assert math.isnan(mean_of([]).value)
+
+
 def test_exposure_is_even_or_of_one_item() -> None:
     even, one, taken = Exposure(), Exposure(), TakenItems()
     for _ in range(3):
@@ -53,6 +78,16 @@ def test_exposure_is_even_or_of_one_item() -> None:
     assert one.gini(4) == pytest.approx(0.75)  # (n − 1) / n: all places are one item's
     assert one.novelty() == pytest.approx(0.0)
     assert even.novelty() == pytest.approx(3 * 2 / 4)  # log2 of (3 + 1) / (0 + 1) for three of four
+
+
+def test_the_curve_is_straight_for_even_exposure_and_flat_for_one_item() -> None:
+    even, one, taken = Exposure(), Exposure(), TakenItems()
+    for item in "abcd":
+        even.add([item], taken)
+        one.add(["a"], taken)
+    assert even.curve(4, 5) == [0, 0.25, 0.5, 0.75, 1]
+    assert one.curve(4, 5) == [0, 0, 0, 0, 1]
+    assert Exposure().curve(4, 5) == [0, 0, 0, 0, 0]
 
 
 def test_nothing_shown() -> None:

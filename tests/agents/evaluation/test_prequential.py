@@ -1,6 +1,8 @@
 """Events played through the agents: what a list knows, when it knows it, and what is counted."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,8 @@ from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset, load
 from agents.evaluation.events import EvaluationEvent
 from agents.evaluation.pipeline import Pipeline
-from agents.evaluation.prequential import EVENTS_A_SECOND, Prequential, Report
+from agents.evaluation.prequential import EVENTS_A_SECOND, Prequential
+from agents.evaluation.report import Report
 from agents.records import Event, EventType
 from agents.settings import read_settings
 from models.accuracy import NOT_IN_LIST
@@ -33,7 +36,7 @@ def pairs_of(users: int) -> list[tuple[str, str]]:
     return [(f"u{user}", f"{side}{user % 10}") for user in range(users) for side in ("left", "right")]
 
 
-def run(events: Sequence[EvaluationEvent], train: float = 0.5, items: Sequence[dict[str, str]] = ()) -> Report:
+def run(events: Sequence[EvaluationEvent], train: float = 0.5, items: Sequence[dict[str, Any]] = ()) -> Report:
     seen: list[int] = []
     played = Prequential(Dataset("test", list(events), list(items)), read_settings(), 10)
     report = played.run(train, seen.append)
@@ -52,6 +55,25 @@ def test_what_was_bought_together_comes_first() -> None:
 def test_an_event_again_is_not_compared() -> None:
     report = run(bought(*pairs_of(20), *[("u0", "left0"), ("u0", "right0")] * 3, ("u0", "left1")), train=37 / 47)
     assert report.lists.users == ["u18", "u19", "u0"], "new to them: their second item, and left1"
+
+
+def test_what_was_known_is_kept_for_each_event() -> None:
+    report = run(bought(*pairs_of(20), ("u0", "fresh"), ("u1", "fresh"), ("u1", "left5")), train=40 / 43)
+    moments = report.moments
+    assert (moments.histories, moments.trained) == ([2, 2, 3], [False, False, True])
+    assert moments.taken == [0, 0, 2], "the first two are asked about together"
+    assert moments.lists == [0, 1, 2]
+    basket = run([*bought(*pairs_of(20)), *bought(("u1", "left5"), ("u1", "left6"), basket="one")], train=40 / 42)
+    assert basket.moments.lists == [0, 0]
+
+
+def test_lists_are_measured_by_the_categories_of_the_catalogue() -> None:
+    items = [{"item_id": f"{side}{n}", "categories": [side]} for side in ("left", "right") for n in range(10)]
+    report = run(bought(*pairs_of(200)), items=items)
+    ours = report.methods["profilestream"].contents
+    assert 0 < ours.diversity().value < 1
+    assert ours.miscalibration().value > 0, "histories of one side, lists of both"
+    assert math.isnan(run(bought(*pairs_of(200))).methods["popular"].contents.diversity().value)
 
 
 def test_a_new_item_is_a_miss() -> None:

@@ -159,7 +159,8 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     filters: Filters = msgspec.field(default_factory=Filters)
     variant: str = "default"
     actions: str = ""
-    """What the user did with each item of `recent`, a letter each: b bought, r rated, l looked at; empty: not known."""
+    """What the user did with each item of `recent`, a letter each: b bought, r rated, k liked, s shared, c put into the
+    cart, l looked at, m one of several of these; ?, or empty: not known."""
 
 
 P = TypeVar("P", bound=msgspec.Struct)

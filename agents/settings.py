@@ -144,6 +144,9 @@ class Settings(SecuritySettings):
     weight_fresh: float = Field(0.05, ge=0, description="… of freshness.")
     weight_content: float = Field(0.1, ge=0, description="… of the nearness of texts.")
     diversity: float = Field(0.05, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
+    calibration: float = Field(
+        0.0, ge=0, le=1, description="Weight of the categories' shares in the history: 0 none, 1 nothing else."
+    )
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")

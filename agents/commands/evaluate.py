@@ -21,6 +21,7 @@ def evaluate(
     k: Annotated[int, typer.Option("--k", min=1, max=100, help="Length of the lists.")] = 20,
     train: Annotated[float, typer.Option(min=0, max=1, help="Share of events, oldest first, to train only.")] = 0.8,
     until: Annotated[float, typer.Option(min=0, max=1, help="Share of events after which nothing is looked at.")] = 1.0,
+    rules: Annotated[Path | None, typer.Option(help="Rules that hold: a file as for `rules put`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -41,6 +42,7 @@ def evaluate(
     from agents.errors import SetupError
     from agents.evaluation.datasets import LOADERS, load, load_file
     from agents.evaluation.prequential import Prequential
+    from agents.rules import read_file
     from agents.settings import read_settings, unknown_variables
 
     for text in unknown_variables(os.environ):
@@ -54,7 +56,8 @@ def evaluate(
         dataset = load(data)
     else:
         dataset = load_file(path, items)
-    played = Prequential(dataset, read_settings(), k, until)
+    held = read_file(rules).values() if rules is not None else ()
+    played = Prequential(dataset, read_settings(), k, until, rules=held)
     with Progress(console=Console(stderr=True), disable=as_json) as progress:
         task = progress.add_task(dataset.name, total=played.count)
         report = played.run(train / until, lambda count: progress.advance(task, count))
@@ -84,12 +87,18 @@ def figures(name: str, report: "Report", k: int) -> dict[str, Any]:
         "coverage": round(report.exposure.coverage(report.items), 4),
         "novelty_bits": round(report.exposure.novelty(), 3),
         "gini": round(report.exposure.gini(report.items), 4),
+        "intra_list_distance": _number(report.variety.distance()),
+        "miscalibration_nats": _number(report.variety.miscalibration()),
         "rejected": dict(report.rejected),
     }
 
 
 def _pair(estimate: "Estimate") -> list[float | None]:
-    return [None if math.isnan(number) else round(number, 5) for number in (estimate.value, estimate.error)]
+    return [_number(estimate.value), _number(estimate.error)]
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 5)
 
 
 def _show(name: str, report: "Report", k: int) -> None:
@@ -109,6 +118,11 @@ def _show(name: str, report: "Report", k: int) -> None:
         f"of {report.items:,} items {told['coverage']:.1%} were in some list; Gini of their places "
         f"{told['gini']:.3f}; novelty {told['novelty_bits']:.1f} bits. ± is a standard error over users."
     )
+    if (distance := told["intra_list_distance"]) is not None:
+        console.print(
+            f"items of a list differ in their categories by {distance:.3f} (0 alike, 1 unlike); these are "
+            f"{told['miscalibration_nats'] or 0.0:.2f} nats from those of the histories (0: the same shares)."
+        )
 
 
 def _text(error: float | None) -> str:

@@ -6,16 +6,21 @@ that are long gone. The first part of the events only trains.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent, units
 from agents.evaluation.pipeline import Pipeline
+from agents.records import Rule
 from agents.settings import Settings
 from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
 from models.evaluation import TakenItems
+from models.item_index import CATEGORIES_KEPT
+from models.variety import Variety
 
 TRAINED_AT_ONCE = 1_000
 EVENTS_A_SECOND = 100
@@ -31,6 +36,7 @@ class Report:
     lists: Accuracy = field(default_factory=Accuracy)
     popular: Accuracy = field(default_factory=Accuracy)
     exposure: Exposure = field(default_factory=Exposure)
+    variety: Variety = field(default_factory=Variety)
     trained: int = 0
     """Events that only trained."""
     tested: int = 0
@@ -43,8 +49,19 @@ class Report:
 class Prequential:
     """One run over a data set."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, k: int, until: float = 1.0) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: Settings,
+        k: int,
+        until: float = 1.0,
+        scorers: Sequence[Settings] = (),
+        rules: Iterable[Rule] = (),
+    ) -> None:
         """`until`: the share of the events after which nothing is looked at.
+
+        scorers: further settings of the scorer alone, whose lists are compared in the same run (`others`).
+        rules: hold in the lists of `settings`.
 
         Raises `SetupError` if no event is left, or no item of them is in the catalogue.
         """
@@ -54,11 +71,17 @@ class Prequential:
         self._k = k
         self._pipeline = Pipeline(settings, self._events[0].at_ms)
         self._pipeline.put_items(dataset.items)
-        self._catalogue = {item["item_id"] for item in dataset.items}
+        self._pipeline.put_rules(rules)
+        self._makers = self._pipeline.more_scorers(scorers)
+        self.others = [Report() for _ in scorers]
+        """What came out for each of `scorers`."""
+        self._catalogue = {item["item_id"]: _groups_of(item) for item in dataset.items}
+        self._recent_items = settings.recent_items
         if self._catalogue and not any(event.taken in self._catalogue for event in self._events):
             raise SetupError(f"{dataset.name}: no item of the events is in the catalogue: no list could hold one")
         self._taken = TakenItems()
-        self._histories: dict[str, set[str]] = {}
+        self._histories: dict[str, dict[str, None]] = {}
+        """The items that each user took, in the order of first contact."""
 
     @property
     def count(self) -> int:
@@ -78,8 +101,9 @@ class Prequential:
             progress(len(part))
         self._pipeline.settle()
         report.trained, since_tick = played, 0
+        reports = (report, *self.others)
         for group in _groups(tested):
-            self._compare(group, report)
+            self._compare(group, reports)
             events = [event for unit in group for event in unit]
             self._absorb(events)
             report.tested += len(events)
@@ -94,11 +118,13 @@ class Prequential:
                 f"{report.tested} events; train with fewer"
             )
         self._pipeline.close()
-        report.items = len(self._catalogue.union(self._taken.ids, report.exposure.shown))
-        report.rejected = self._pipeline.rejected
+        for one in reports:
+            one.trained, one.tested = report.trained, report.tested
+            one.items = len({*self._catalogue, *self._taken.ids, *one.exposure.shown})
+            one.rejected = self._pipeline.rejected
         return report
 
-    def _compare(self, group: Sequence[Unit], report: Report) -> None:
+    def _compare(self, group: Sequence[Unit], reports: Sequence[Report]) -> None:
         """Ask for the lists of all users of a group, none of which knows of the group's events."""
         wanted: dict[str, list[str]] = {}
         for unit in group:
@@ -107,21 +133,35 @@ class Prequential:
             new = dict.fromkeys(event.taken for event in unit if event.taken is not None)
             if history and (targets := [item for item in new if item not in history]):
                 wanted[user] = targets
-        lists = self._pipeline.ask(list(wanted), self._k)
-        for (user, targets), made in zip(wanted.items(), lists, strict=True):
-            shown = [item.item_id for item in made.items]
-            report.exposure.add(shown, self._taken)
-            for target in targets:
-                report.lists.add(user, shown.index(target) if target in shown else NOT_IN_LIST)
-                rank = self._taken.rank(target, self._histories[user])
-                report.popular.add(user, NOT_IN_LIST if rank is None else rank)
+        lists = self._pipeline.ask_all(list(wanted), self._k, self._makers)
+        for (user, targets), *made in zip(wanted.items(), *lists, strict=True):
+            ranks = [self._taken.rank(target, self._histories[user]) for target in targets]
+            newest = self._groups(self._newest(user))
+            for report, one in zip(reports, made, strict=True):
+                shown = [item.item_id for item in one.items]
+                report.exposure.add(shown, self._taken)
+                report.variety.add(self._groups(shown), newest)
+                for target, rank in zip(targets, ranks, strict=True):
+                    report.lists.add(user, shown.index(target) if target in shown else NOT_IN_LIST)
+                    report.popular.add(user, NOT_IN_LIST if rank is None else rank)
+
+    def _newest(self, user: str) -> list[str]:
+        return list(islice(reversed(self._histories[user]), self._recent_items))
+
+    def _groups(self, items: Iterable[str]) -> list[Sequence[str]]:
+        return [self._catalogue.get(item, ()) for item in items]
 
     def _absorb(self, events: Sequence[EvaluationEvent]) -> None:
         self._pipeline.absorb([event.record() for event in events], events[-1].at_ms)
         for event in events:
             if (item := event.taken) is not None:
                 self._taken.add(item)
-                self._histories.setdefault(event.user_id, set()).add(item)
+                self._histories.setdefault(event.user_id, {})[item] = None
+
+
+def _groups_of(item: Mapping[str, Any]) -> Sequence[str]:
+    """What variety looks at: categories, tags where there are none."""
+    return [*dict.fromkeys(item.get("categories") or item.get("tags") or ())][:CATEGORIES_KEPT]
 
 
 def _parts(left: Iterator[Unit], count: int) -> Iterator[list[EvaluationEvent]]:

@@ -11,8 +11,10 @@ from agents.records import RankedItem, Recommendation
 from agents.settings import Settings
 from models.bert.contract import TextEncoder
 from models.item_index import ItemIndex
-from models.ranked_list import ListInput, RankConfig, Ranked, rank_lists
+from models.pool import RULE, ListInput
+from models.ranked_list import RankConfig, Ranked, rank_lists
 from models.reasons import Grounds, reason
+from models.rules.item_rules import ItemRules
 
 ENOUGH_EMBEDDED = 0.99
 """Share of the catalogue that must have a vector: with less, content would favour what happens to have one."""
@@ -22,7 +24,8 @@ SCORE_DIGITS = 6
 MOST_ITEMS = 100
 """What an application may ask for."""
 
-ACTIONS = {"b": "bought", "r": "rated", "l": "looked at"}
+ACTIONS = {"b": "bought", "r": "rated", "k": "liked", "s": "shared", "c": "chose", "m": "chose", "l": "looked at"}
+"""What is said of the letters of `Candidates.actions`; of others nothing."""
 
 NO_MODEL = "no model"
 NO_TEXTS = "no item texts"
@@ -37,6 +40,7 @@ def rank_config(settings: Settings) -> RankConfig:
         candidates_content=settings.candidates_content,
         diversity=settings.diversity,
         category_cap=settings.category_cap,
+        calibration=settings.calibration,
     )
 
 
@@ -66,14 +70,17 @@ class ListMaker:
         self._config = config
         self._encoder = encoder
         self._queries: dict[str, NDArray[np.float32]] = {}
+        self.rules = ItemRules(index)
+        """The shop's rules, as of the last batch."""
 
     def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
         """One list for each, in order. `check_candidates` has passed them."""
+        self.rules.refresh(now_s)
         left_out = self._left_out()
         content = not left_out
         queries = self._query_vectors(batch) if content else {}
         inputs = [_input(one, queries.get(one.query)) for one in batch]
-        ranked = rank_lists(inputs, self._index, self._config, content)
+        ranked = rank_lists(inputs, self._index, self._config, content, self.rules)
         model = self._encoder.version if self._encoder and content else None
         return [
             self._recommendation(one, places, now_s, model, left_out) for one, places in zip(batch, ranked, strict=True)
@@ -123,7 +130,7 @@ class ListMaker:
         return RankedItem(
             item_id=place.item_id,
             score=round(place.score, SCORE_DIGITS),
-            reason=reason(place.lead, grounds),
+            reason=reason(RULE if place.pinned else place.lead, grounds),
             because=because,
             title=self._index.title(place.item_id),
             sources=place.shares,
@@ -154,4 +161,6 @@ def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
         context_item=one.context_item,
         query=query,
         categories=one.filters.categories,
+        exclude_categories=one.filters.exclude_categories,
+        only=one.filters.only_items,
     )

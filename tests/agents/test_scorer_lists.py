@@ -76,6 +76,9 @@ def test_before_the_embeddings_are_there_the_list_is_degraded() -> None:
         ("b", "because you bought Red mug"),
         ("r", "because you rated Red mug"),
         ("l", "because you looked at Red mug"),
+        ("k", "because you liked Red mug"),
+        ("m", "because you chose Red mug"),
+        ("?", "goes with Red mug"),
         ("", "goes with Red mug"),
     ],
 )

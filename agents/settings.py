@@ -145,7 +145,7 @@ class Settings(SecuritySettings):
     weight_content: float = Field(0.1, ge=0, description="… of the nearness of texts.")
     diversity: float = Field(0.05, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
     calibration: float = Field(
-        0.0, ge=0, le=1, description="Weight of the categories' shares in the history: 0 none, 1 nothing else."
+        0.0, ge=0, le=1, description="A list has the history's categories in their shares: 0 no, 1 at any price."
     )
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")

@@ -1,11 +1,11 @@
 """What variety costs: hit rates against how varied and how calibrated the lists are.
 
-    PROFILESTREAM_DATA=… python -m benchmarks.variety [--sets A B …] [--validation] [--out FILE]
+    PROFILESTREAM_DATA=… python -m benchmarks.variety [--sets A B …] [--validation] [--share 0.25] [--out FILE]
 
 Each pair of the settings `diversity` and `calibration` on the same candidates in one prequential run (see
 `agents.evaluation.prequential`), with lists of ten: the first 80 % of the events train. With --validation 64 % train
 and what lies between 64 % and 80 % is asked about: what defaults are chosen on. Without options the figures are written
-to `results/variety.json`.
+to `results/variety.json`. --share asks about fewer users, for haste.
 """
 
 import argparse
@@ -30,11 +30,11 @@ RESULTS = Path(__file__).parent / "results" / "variety.json"
 KEPT = ("coverage", "gini", "intra_list_distance", "miscalibration_nats")
 
 
-def run(name: str, settings: Settings, validation: bool) -> list[dict[str, Any]]:
+def run(name: str, settings: Settings, validation: bool, share: float) -> list[dict[str, Any]]:
     """The figures of one data set, a row for each pair of settings; all lists are made of the same candidates."""
     pairs = [{"diversity": one, "calibration": other} for other in CALIBRATION for one in DIVERSITY]
     first, *others = [settings.model_copy(update=dict(pair)) for pair in pairs]
-    played = Prequential(load(name), first, K, TRAIN if validation else 1.0, others)
+    played = Prequential(load(name), first, K, TRAIN if validation else 1.0, others, share=share)
     rows = []
     for pair, report in zip(pairs, (played.run(TRAIN, lambda _: None), *played.others), strict=True):
         told = figures(name, report, K)
@@ -65,15 +65,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="*", choices=SETS, default=SETS)
     parser.add_argument("--validation", action="store_true", help="the events between 64 and 80 %%")
+    parser.add_argument("--share", type=float, default=1.0, help="of the users, drawn, who are asked about")
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
     settings, results = read_settings(), dict[str, list[dict[str, Any]]]()
     for name in arguments.sets:
-        results[name] = run(name, settings, arguments.validation)
+        results[name] = run(name, settings, arguments.validation, arguments.share)
         show(name, results[name])
     whole = tuple(arguments.sets) == SETS and not arguments.validation
     if out := arguments.out or (RESULTS if whole else None):
-        found = {"sets": results, "events": "validation" if arguments.validation else "test", "machine": machine()}
+        found = {
+            "sets": results,
+            "events": "validation" if arguments.validation else "test",
+            "share": arguments.share,
+            "machine": machine(),
+        }
         out.write_text(json.dumps(found, indent=2) + "\n")
 
 

@@ -140,7 +140,9 @@ def _greedy(
             if (full := (taken >= caps.most) & caps.hot[place]).any():
                 free[(caps.hot & full).any(axis=1)] = False
         if near is not None:
-            np.maximum(closest, near @ near[place], out=closest)
+            # Vectors are finite; some BLAS kernels raise the flag for lanes of a register that hold none.
+            with np.errstate(invalid="ignore"):
+                np.maximum(closest, near @ near[place], out=closest)
         if growing is not None:
             growing.add(place)
     return np.array(picked, np.intp)

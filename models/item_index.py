@@ -166,14 +166,21 @@ class ItemIndex:
         return np.array([place for place, _ in chosen], np.int64), [text for _, text in chosen]
 
     def set_vectors(self, places: Places, texts: Sequence[str], vectors: Floats) -> None:
-        """The vectors [m, d] of these texts; an item whose text is another one by now goes on waiting."""
+        """The vectors [m, d] of these texts; an item whose text is another one by now goes on waiting.
+
+        A vector that is not finite, of a broken model, counts as none: it would turn every list that it is in.
+        """
         current = [self._texts.get(place) == text for place, text in zip(places.tolist(), texts, strict=True)]
-        for place in places[current].tolist():
+        places, vectors = places[current], vectors[current]
+        finite = np.isfinite(vectors).all(axis=1)
+        for place in places[~finite].tolist():
+            self._forget_vector(place)
+        for place in places[finite].tolist():
             del self._texts[place]
             self._bare.discard(place)
             self._embedded_count += not self._embedded[place]
             self._embedded[place] = True
-        self._vectors[places[current]] = vectors[current]
+        self._vectors[places[finite]] = vectors[finite]
 
     def places(self, ids: Iterable[str]) -> Places:
         """The place of each id, −1 where there never was such an item, [len(ids)]."""

@@ -22,7 +22,7 @@ def rows_of(table: NDArray[np.generic], places: Places, empty: int) -> NDArray[A
 
 
 def groups_of(index: ItemIndex, places: Places) -> NDArray[np.int32]:
-    """What variety looks at: numbers of an item's categories, of its tags where it has none, filled up with −1."""
+    """What calibration looks at: numbers of an item's categories, of its tags where it has none, filled up with −1."""
     categories, tags = rows_of(index.categories, places, -1), rows_of(index.tags, places, -1)
     bare = (categories < 0).all(axis=1)
     if not bare.any():
@@ -75,7 +75,9 @@ def vary(
     near = np.arange(len(places)) if whole else shortlist(total, k, diversity)
     at = places[near]
     vectors = None
-    if diversity > 0:
-        vectors = rows_of(index.vectors, at, 0) if by_vectors else category_vectors(category_hot(groups_of(index, at)))
+    if diversity > 0 and by_vectors:
+        vectors = rows_of(index.vectors, at, 0)
+    elif diversity > 0:
+        vectors = category_vectors(category_hot(rows_of(index.categories, at, -1)))
     target = Calibration(wanted, groups_of(index, at), calibration) if wanted is not None else None
     return near[diversify(total[near], vectors, k, diversity, caps, target)]

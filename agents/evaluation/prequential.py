@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
+from zlib import crc32
 
 from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset
@@ -57,11 +58,12 @@ class Prequential:
         until: float = 1.0,
         scorers: Sequence[Settings] = (),
         rules: Iterable[Rule] = (),
+        share: float = 1.0,
     ) -> None:
         """`until`: the share of the events after which nothing is looked at.
 
         scorers: further settings of the scorer alone, whose lists are compared in the same run (`others`).
-        rules: hold in the lists of `settings`.
+        rules: hold in the lists of `settings`. share: of the users, drawn by their ids, for whom lists are asked for.
 
         Raises `SetupError` if no event is left, or no item of them is in the catalogue.
         """
@@ -72,6 +74,7 @@ class Prequential:
         self._pipeline = Pipeline(settings, self._events[0].at_ms)
         self._pipeline.put_items(dataset.items)
         self._pipeline.put_rules(rules)
+        self._share = share
         self._makers = self._pipeline.more_scorers(scorers)
         self.others = [Report() for _ in scorers]
         """What came out for each of `scorers`."""
@@ -131,7 +134,7 @@ class Prequential:
             user = unit[0].user_id
             history = self._histories.get(user)
             new = dict.fromkeys(event.taken for event in unit if event.taken is not None)
-            if history and (targets := [item for item in new if item not in history]):
+            if history and self._asked(user) and (targets := [item for item in new if item not in history]):
                 wanted[user] = targets
         lists = self._pipeline.ask_all(list(wanted), self._k, self._makers)
         for (user, targets), *made in zip(wanted.items(), *lists, strict=True):
@@ -144,6 +147,9 @@ class Prequential:
                 for target, rank in zip(targets, ranks, strict=True):
                     report.lists.add(user, shown.index(target) if target in shown else NOT_IN_LIST)
                     report.popular.add(user, NOT_IN_LIST if rank is None else rank)
+
+    def _asked(self, user: str) -> bool:
+        return crc32(user.encode()) < self._share * 2**32
 
     def _newest(self, user: str) -> list[str]:
         return list(islice(reversed(self._histories[user]), self._recent_items))
@@ -160,7 +166,7 @@ class Prequential:
 
 
 def _groups_of(item: Mapping[str, Any]) -> Sequence[str]:
-    """What variety looks at: categories, tags where there are none."""
+    """What calibration looks at: categories, tags where there are none."""
     return [*dict.fromkeys(item.get("categories") or item.get("tags") or ())][:CATEGORIES_KEPT]
 
 

@@ -106,7 +106,9 @@ def diversify(
         caps = Caps(caps.hot[order], caps.most, caps.taken)
     if calibration is not None:
         calibration = Calibration(calibration.wanted, calibration.groups[order], calibration.weight)
-    return order[_greedy(relevance, near, k, diversity, caps, calibration)]
+    # Vectors are finite; some BLAS kernels raise the flag for lanes of a register that hold none.
+    with np.errstate(invalid="ignore"):
+        return order[_greedy(relevance, near, k, diversity, caps, calibration)]
 
 
 def _greedy(
@@ -121,28 +123,25 @@ def _greedy(
     growing = Growing(calibration.wanted, calibration.groups) if calibration is not None else None
     closest = np.zeros(len(relevance))
     taken = caps.taken.copy() if caps is not None else None
-    free = np.ones(len(relevance), np.bool_)
+    base = (1.0 - weight) * relevance
     if caps is not None:
-        free[(caps.hot & (caps.taken >= caps.most)).any(axis=1)] = False
+        base[(caps.hot & (caps.taken >= caps.most)).any(axis=1)] = -np.inf
     picked: list[int] = []
     while len(picked) < min(k, len(relevance)):
-        value = (1.0 - weight) * (relevance - diversity * closest)
+        value = base - (1.0 - weight) * diversity * closest
         if growing is not None:
             value -= weight * growing.with_each()
-        value[~free] = -np.inf
         place = int(value.argmax())
-        if not free[place]:
+        if value[place] == -np.inf:
             break
         picked.append(place)
-        free[place] = False
+        base[place] = -np.inf
         if caps is not None and taken is not None:
             taken += caps.hot[place]
             if (full := (taken >= caps.most) & caps.hot[place]).any():
-                free[(caps.hot & full).any(axis=1)] = False
+                base[(caps.hot & full).any(axis=1)] = -np.inf
         if near is not None:
-            # Vectors are finite; some BLAS kernels raise the flag for lanes of a register that hold none.
-            with np.errstate(invalid="ignore"):
-                np.maximum(closest, near @ near[place], out=closest)
+            np.maximum(closest, near @ near[place], out=closest)
         if growing is not None:
             growing.add(place)
     return np.array(picked, np.intp)

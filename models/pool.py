@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.item_index import Floats, ItemIndex, Places
 from models.ranking import nearest
-from models.rules.guard import Limits, allowed_items, allowed_places, kept
+from models.rules.guard import Limits, allowed_items, kept
 from models.rules.item_rules import ItemRules
 
 CONTENT = "content"
@@ -54,12 +54,11 @@ class Pool:
 
 def limits_of(one: ListInput, index: ItemIndex) -> Limits:
     """What the list may hold, in the numbers of the index."""
-    out = index.places(one.out)
     return Limits(
-        out[out >= 0],
+        one.out,
         index.category_numbers(one.categories) if one.categories else None,
         index.category_numbers(one.exclude_categories) if one.exclude_categories else None,
-        index.places(one.only) if one.only else None,
+        frozenset(one.only) if one.only else None,
     )
 
 
@@ -73,12 +72,11 @@ def make_pool(
 ) -> tuple[Pool, list[str]]:
     """Candidates that pass the rules, and their sources; with `cosines` [N] the content score is the last of these."""
     places = index.places(one.items)
-    allowed = allowed_places(places[places >= 0], index, limits, rules)
     no_catalogue = not len(index) and not (one.categories or one.only)
-    out = one.out | rules.blocked_ids if no_catalogue and rules is not None else one.out
-    keep = kept(one.items, places, allowed, out, unknown_allowed=no_catalogue)
+    keep = kept(one.items, places, index, limits, rules, unknown_allowed=no_catalogue)
     pool = Pool([one.items[place] for place in keep.tolist()], places[keep], one.scores[:, keep], one.because[keep])
-    sources = with_named(pool, one.sources, _allowed(one.only, index, limits, rules), index, REQUEST)
+    named = _allowed(one.only, index, limits, rules) if one.only else []
+    sources = with_named(pool, one.sources, named, index, REQUEST)
     if cosines is None:
         return pool, sources
     every = allowed_items(index, limits, rules) & index.embedded
@@ -100,11 +98,7 @@ def _append(pool: Pool, ids: list[str], places: Places) -> None:
 
 def _allowed(ids: list[str], index: ItemIndex, limits: Limits, rules: ItemRules | None) -> list[str]:
     """Those of the catalogue that the list may hold, each once, in their order."""
-    ids = list(dict.fromkeys(ids))
-    places = index.places(ids)
-    known = np.flatnonzero(places >= 0)
-    fine = known[allowed_places(places[known], index, limits, rules)]
-    return [ids[place] for place in fine.tolist()]
+    return [ids[place] for place in kept(ids, index.places(ids), index, limits, rules).tolist()]
 
 
 def allowed_pins(one: ListInput, index: ItemIndex, limits: Limits, rules: ItemRules | None) -> list[tuple[int, str]]:
@@ -120,7 +114,8 @@ def allowed_pins(one: ListInput, index: ItemIndex, limits: Limits, rules: ItemRu
 
 def with_named(pool: Pool, sources: list[str], ids: list[str], index: ItemIndex, source: str) -> list[str]:
     """Put those of `ids` that are not in the pool into it, as proposed by `source` alone; the sources after that."""
-    if not ids or not (new := [item for item in ids if item not in set(pool.ids)]):
+    there = set(pool.ids) if ids else set()
+    if not (new := [item for item in ids if item not in there]):
         return sources
     _append(pool, new, index.places(new))
     row = np.zeros(len(pool.ids), np.float32)

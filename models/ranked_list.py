@@ -100,7 +100,7 @@ def _rank(
         blended = replace(blended, total=blended.total * rules.factors(pool.places))
     fixed = [(position, pool.ids.index(item)) for position, item in pins]
     held = np.array([place for _, place in fixed], np.intp)
-    free = np.delete(np.arange(len(pool.ids)), held)
+    free = np.arange(len(pool.ids)) if not fixed else np.delete(np.arange(len(pool.ids)), held)
     varied = vary(
         blended.total[free],
         pool.places[free],
@@ -128,6 +128,7 @@ def _ranked(
     normal = blended.normal[:, picked].T.astype(np.float64).round(FEATURE_DIGITS).tolist()
     shares = blended.shares[:, picked].T.tolist()
     length = {HISTORY_LENGTH: float(one.history_length)}
+    told = [at for at, source in enumerate(sources) if source not in NO_FEATURES]
     ranked = []
     for row, place in enumerate(picked.tolist()):
         shown, lead = shown_shares(sources, shares[row])
@@ -138,10 +139,7 @@ def _ranked(
                 score=float(blended.total[place]),
                 shares=shown,
                 lead=lead,
-                features={
-                    name: seen for name, seen in zip(sources, normal[row], strict=True) if name not in NO_FEATURES
-                }
-                | length,
+                features={sources[source]: normal[row][source] for source in told} | length,
                 because=int(pool.because[place]),
                 categories=[number for number in index.categories[at].tolist() if number >= 0] if at >= 0 else [],
                 searched=lead == CONTENT and _searched(one, index, at),

@@ -4,7 +4,7 @@ Candidates come filtered, but from views of catalogue and rules that may be some
 content candidates and pinned items come from the scorer itself.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,39 +19,62 @@ Ints = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Limits:
-    """What one list may hold, in places and category numbers of the index."""
+    """What one list may hold; categories by their numbers in the index."""
 
-    out: Places
-    """Places of items that were seen, excluded or are on the page right now."""
+    out: Set[str]
+    """Items that were seen, excluded or are on the page right now."""
     wanted: Ints | None = None
     """The only categories that may be; None: all. −1: one that no item has."""
     unwanted: Ints | None = None
     """Categories that may not be."""
-    only: Places | None = None
-    """The only places that may be; None: all."""
+    only: Set[str] | None = None
+    """The only items that may be; None: all."""
 
 
-def allowed_places(places: Places, index: ItemIndex, limits: Limits, rules: ItemRules | None) -> Bools:
-    """Which of these m places (≥ 0) a list may hold, [m]: costs nothing per item of the catalogue."""
-    allowed: Bools = index.available[places] & ~np.isin(places, limits.out)
-    if limits.only is not None:
-        allowed &= np.isin(places, limits.only)
+def kept(
+    ids: Sequence[str],
+    places: Places,
+    index: ItemIndex,
+    limits: Limits,
+    rules: ItemRules | None,
+    *,
+    unknown_allowed: bool = False,
+) -> NDArray[np.intp]:
+    """Places in `ids` of the candidates that may be in the list, each id once, in their order.
+
+    places: of each id in the index, −1 for what it does not hold; those stay only if `unknown_allowed`. Costs nothing
+    per item of the catalogue.
+    """
+    fine = np.full(len(ids), unknown_allowed)
+    known = places >= 0
+    at = places[known]
+    allowed = index.available[at]
     if rules is not None:
-        allowed &= ~rules.blocked(places)
-    return _of_categories(allowed, index.categories[places] if _by_category(limits) else None, limits)
+        allowed = allowed & ~rules.blocked(at)
+    fine[known] = _of_categories(allowed, index.categories[at] if _by_category(limits) else None, limits)
+    found, out = set[str](), limits.out | rules.blocked_ids if unknown_allowed and rules is not None else limits.out
+    for place, item in enumerate(ids):
+        if item in out or item in found or (limits.only is not None and item not in limits.only):
+            fine[place] = False
+        found.add(item)
+    return np.flatnonzero(fine)
 
 
 def allowed_items(index: ItemIndex, limits: Limits, rules: ItemRules | None) -> Bools:
-    """The same for all N items of the catalogue, [N]."""
-    allowed = index.available.copy()
-    allowed[limits.out] = False
+    """Which of the N items of the catalogue a list may hold, [N]."""
+    allowed = index.available.copy() if limits.only is None else np.zeros(len(index), np.bool_)
     if limits.only is not None:
-        only = np.zeros(len(allowed), np.bool_)
-        only[limits.only] = True
-        allowed &= only
+        only = _known(index, limits.only)
+        allowed[only] = index.available[only]
+    allowed[_known(index, limits.out)] = False
     if rules is not None:
         allowed &= ~rules.all_blocked
     return _of_categories(allowed, index.categories if _by_category(limits) else None, limits)
+
+
+def _known(index: ItemIndex, ids: Set[str]) -> Places:
+    places = index.places(ids)
+    return places[places >= 0]
 
 
 def _by_category(limits: Limits) -> bool:
@@ -63,24 +86,7 @@ def _of_categories(allowed: Bools, categories: Ints | None, limits: Limits) -> B
     if categories is None:
         return allowed
     if limits.wanted is not None:
-        allowed &= np.isin(categories, limits.wanted[limits.wanted >= 0]).any(axis=1)
+        allowed = allowed & np.isin(categories, limits.wanted[limits.wanted >= 0]).any(axis=1)
     if limits.unwanted is not None:
-        allowed &= ~np.isin(categories, limits.unwanted[limits.unwanted >= 0]).any(axis=1)
+        allowed = allowed & ~np.isin(categories, limits.unwanted[limits.unwanted >= 0]).any(axis=1)
     return allowed
-
-
-def kept(ids: list[str], places: Places, allowed: Bools, out: Set[str], unknown_allowed: bool) -> NDArray[np.intp]:
-    """Places in `ids` of the candidates that may be in the list, each id once, in their order.
-
-    places: catalogue place of each id, −1 for what the catalogue does not hold; those stay only if `unknown_allowed`
-    and not in `out`. allowed: of each id with a place, in their order, whether it may be in the list.
-    """
-    fine = np.full(len(ids), unknown_allowed)
-    known = places >= 0
-    fine[known] = allowed
-    if unknown_allowed:
-        fine[[place for place in np.flatnonzero(~known).tolist() if ids[place] in out]] = False
-    if len(set(ids)) < len(ids):
-        first = {name: place for place, name in reversed(list(enumerate(ids)))}
-        fine &= np.array([first[name] == place for place, name in enumerate(ids)])
-    return np.flatnonzero(fine)

@@ -63,7 +63,14 @@ def _profiles(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     return _worker(
         settings,
         "profiles",
-        reads=(*sources, topics.recommendations, topics.neighbours, topics.items, topics.profiles_changelog),
+        reads=(
+            *sources,
+            topics.recommendations,
+            topics.neighbours,
+            topics.items,
+            topics.rules,
+            topics.profiles_changelog,
+        ),
         writes=(  # sources: what came to the wrong partition is sent on
             *sources,
             topics.profiles_changelog,
@@ -90,7 +97,7 @@ def _scorer(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     return _worker(
         settings,
         "scorer",
-        reads=(topics.candidates, topics.items),
+        reads=(topics.candidates, topics.items, topics.rules),
         writes=(topics.recommendations, topics.outcomes, topics.dead_letters),
     )
 
@@ -133,6 +140,7 @@ _KINDS = {
     "operator": _Kind("a person with the commands, all but worker", _operator),
     "events-writer": _Kind("an application that sends events", _writer(lambda topics: topics.events)),
     "catalogue-writer": _Kind("an application that sends the catalogue", _writer(lambda topics: topics.items)),
+    "rules-writer": _Kind("an application that sets the rules", _writer(lambda topics: topics.rules)),
     "users-writer": _Kind("an application that declares and erases users", _writer(lambda topics: topics.users)),
     "recommendations-reader": _Kind("an application that shows lists", _reader),
     "requester": _Kind("an application that asks for lists", _requester),

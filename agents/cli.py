@@ -15,6 +15,7 @@ from agents.commands import (
     personal,
     replay,
     request,
+    rules,
     schema,
     verify,
     workers,
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(brokers.kafka, name="kafka")
 app.add_typer(brokers.topics, name="topics")
 app.add_typer(workers.worker, name="worker")
+app.add_typer(rules.rules, name="rules")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 app.command()(replay.replay)
 app.command()(request.request)

@@ -1,8 +1,11 @@
 """What a profiles worker knows of items: views of `neighbours` and `items` over one numbering."""
 
+import numpy as np
+
 from agents.checks import read_neighbours
 from agents.packed import unpack_floats
 from agents.records import read_catalogue
+from agents.rules import named, read_rule
 from agents.runtime.view import View
 from agents.settings import Settings
 from agents.topics import build_topics
@@ -11,6 +14,7 @@ from models.catalogue import Catalogue, Entry
 from models.interning import Interner
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists
+from models.rules.returning import ReturningItems
 
 LISTS_KEPT_MS = 1_000
 """Lists of popular and fresh items are made anew after this."""
@@ -46,7 +50,9 @@ class Knowledge:
         )
         self.neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))
         self.entries = View(settings, topics.items, read_entry)
-        self.views = (self.neighbours, self.entries)
+        self.rules = View(settings, topics.rules, read_rule)
+        self.returning = ReturningItems(self.catalogue)
+        self.views = (self.neighbours, self.entries, self.rules)
         self._changed = True
         self._listed_ms = 0
 
@@ -66,11 +72,21 @@ class Knowledge:
         if entries:
             self._changed = True
             self.table.grow()
-            self.selector.hide(self.catalogue.unavailable())
+            self._hide()
+        self.returning.update(named(self.rules.drain()))
 
     def relist(self, now_ms: int) -> None:
-        """Let lists of popular items be made anew if something changed and the old ones are old enough."""
-        if self._changed and now_ms - self._listed_ms >= LISTS_KEPT_MS:
+        """Let lists of popular items be made anew if something changed and the old ones are old enough.
+
+        So is what rules say of items; a rule that changes, begins or ends counts at once.
+        """
+        again = self._changed and now_ms - self._listed_ms >= LISTS_KEPT_MS
+        if self.returning.refresh(now_ms / 1000, follow_catalogue=again):
+            self._hide()
+        if again:
             self._changed = False
             self._listed_ms = now_ms
             self.popular.refresh()
+
+    def _hide(self) -> None:
+        self.selector.hide(np.concatenate([self.catalogue.unavailable(), self.returning.blocked]))

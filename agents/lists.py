@@ -1,8 +1,10 @@
 """From folded users to `candidates` records: one for a user's triggering events in a batch, one for each request."""
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.expired import send_expired, send_stale
 from agents.knowledge import Knowledge
@@ -12,9 +14,9 @@ from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.topics import build_topics
-from agents.users import Folded
+from agents.users import Folded, profile_config
 from models.candidates import INTERESTS_USED, SOURCES, Selected, Wanted
-from models.profile import actions, newest, top_interests
+from models.profile import actions, letters_of_strengths, newest, top_interests, unpack_contact
 
 NOW = -1
 """Time of the item on the page: another one than of any item of the history."""
@@ -58,6 +60,7 @@ class CandidatesWriter:
     def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
         self._settings, self._knowledge = settings, knowledge
         self._topics = build_topics(settings)
+        self._letters = letters_of_strengths(profile_config(settings).strengths)
         self._asked: list[_Asked] = []
 
     def want(self, partition: int, key: bytes, folded: Folded) -> None:
@@ -110,7 +113,9 @@ class CandidatesWriter:
         recent, times = newest(profile, self._settings.recent_items)
         first = len(profile.contacts) - len(recent)
         recent_numbers = hidden_numbers[first : len(profile.contacts)][::-1]
-        only = None
+        if self._knowledge.returning.any:
+            hidden, hidden_numbers = self._not_returned(entry, hidden, hidden_numbers)
+        known_count, only = len(hidden), None
         if request is not None:
             # Ids that a request names are taken from strangers: unknown ones get no number.
             if (item := request.context.item_id) is not None:
@@ -119,11 +124,10 @@ class CandidatesWriter:
                     recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
                     times = np.concatenate([[NOW], times])
             hidden += request.filters.exclude_items
-            named = map(items.known, hidden[len(hidden_numbers) :])
+            named = map(items.known, hidden[known_count:])
             known = [number for number in named if number is not None]
             hidden_numbers = np.concatenate([hidden_numbers, np.array(known, np.int64)])
-            if request.filters.categories:
-                only = self._knowledge.catalogue.in_categories(request.filters.categories, len(items))
+            only = self._only(request.filters)
         wanted = Wanted(
             recent_numbers,
             times,
@@ -131,15 +135,43 @@ class CandidatesWriter:
             entry.folded.segment,
             top_interests(profile, INTERESTS_USED),
             only,
-            self._returns(entry),
+            self._after_pause(entry),
             without_profile=not profile.consent,
         )
         return _Ids(recent, hidden, wanted)
 
-    def _returns(self, entry: _Asked) -> bool:
+    def _after_pause(self, entry: _Asked) -> bool:
         """Whether the user was away for long before asking."""
         last_ms = entry.folded.profile.last_ms
-        return bool(last_ms) and entry.asked_ms - last_ms > self._settings.return_after_s * 1000
+        return bool(last_ms) and entry.asked_ms - last_ms > self._settings.pause_s * 1000
+
+    def _not_returned(
+        self, entry: _Asked, hidden: list[str], numbers: NDArray[np.int64]
+    ) -> tuple[list[str], NDArray[np.int64]]:
+        """The hidden items, contacts first, without the contacts that rules let come again by now."""
+        contacts = entry.folded.profile.contacts
+        last_s = [unpack_contact(contact)[0] for contact in contacts.values()]
+        stay = np.ones(len(hidden), np.bool_)
+        stay[: len(contacts)] = ~self._knowledge.returning.returned(
+            numbers[: len(contacts)], last_s, entry.asked_ms / 1000
+        )
+        return list(compress(hidden, stay.tolist())), numbers[stay]
+
+    def _only(self, filters: Filters) -> NDArray[np.bool_] | None:
+        """Mask of the items that a request's filters allow; None: all."""
+        items, catalogue = self._knowledge.items, self._knowledge.catalogue
+        if not (filters.categories or filters.exclude_categories or filters.only_items):
+            return None
+        mask = np.ones(len(items), np.bool_)
+        if filters.categories:
+            mask &= catalogue.in_categories(filters.categories, len(items))
+        if filters.exclude_categories:
+            mask &= ~catalogue.in_categories(filters.exclude_categories, len(items))
+        if filters.only_items:
+            named = np.zeros(len(items), np.bool_)
+            named[[number for number in map(items.known, filters.only_items) if number is not None]] = True
+            mask &= named
+        return mask
 
     def _packed(self, entry: _Asked, ids: _Ids, selected: Selected) -> Candidates:
         names, profile, request = self._knowledge.items.ids, entry.folded.profile, entry.request
@@ -163,6 +195,6 @@ class CandidatesWriter:
             query=context.query or "",
             context_item=context.item_id or "",
             filters=request.filters if request is not None else Filters(),
-            actions=actions(profile, recent, self._settings.strength_purchase),
-            returning=ids.wanted.returning,
+            actions=actions(profile, recent, self._letters),
+            after_pause=ids.wanted.after_pause,
         )

@@ -161,9 +161,10 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     filters: Filters = msgspec.field(default_factory=Filters)
     variant: str = "default"
     actions: str = ""
-    """What the user did with each item of `recent`, a letter each: b bought, r rated, l looked at; empty: not known."""
-    returning: bool = False
-    """The user asked after a pause."""
+    """What the user did with each item of `recent`, a letter each: b bought, r rated, k liked, s shared, c put into the
+    cart, l looked at, m one of several of these; ?, or empty: not known."""
+    after_pause: bool = False
+    """The user was away for long before asking."""
 
 
 P = TypeVar("P", bound=msgspec.Struct)

@@ -16,6 +16,7 @@ MAX_ITEM_BYTES = 256 * 1024
 LATEST_TIME_S = 32_503_680_000.0  # the year 3000; what is later is most likely in milliseconds
 
 EventType = Literal["view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"]
+RuleKind = Literal["boost", "pin", "block", "repeat", "cap"]
 OutcomeKind = Literal["shown", "clicked", "bought", "skipped", "expired", "stale"]
 
 # Checked by `check_id`, once for each new id: a regular expression for every event is slow.
@@ -58,6 +59,8 @@ class Item(msgspec.Struct, gc=False):
     available: bool = True
     added_at: Seconds | None = None
     """When the item came into the catalogue; without it the item is never offered as fresh."""
+    weight: Annotated[float, Meta(gt=0, le=1_000)] = 1.0
+    """What the item's score is multiplied with: above 1 it is shown more, below less."""
 
 
 class User(msgspec.Struct, gc=False):
@@ -83,6 +86,10 @@ class Filters(msgspec.Struct, gc=False):
     categories: Words = []
     """Only items of one of these categories; empty: all."""
     exclude_items: Annotated[list[Id], Meta(max_length=1_000)] = []
+    exclude_categories: Words = []
+    """No item of any of these categories."""
+    only_items: Annotated[list[Id], Meta(max_length=1_000)] = []
+    """Only these items of the catalogue, all of them if k allows: a list to be ranked; empty: all items."""
 
 
 class Request(msgspec.Struct, gc=False):
@@ -162,6 +169,35 @@ class ModelVersion(msgspec.Struct, gc=False):
     weights: dict[str, float] = {}
 
 
+class Rule(msgspec.Struct, gc=False, omit_defaults=True):
+    """What the shop wants of lists. Topic `rules`, key = name; a null value deletes it.
+
+    It selects the items of `items`, of one of the `categories` or of the `tags`.
+    """
+
+    name: Id
+    kind: RuleKind
+    """boost: multiply scores; pin: fixed places; block: never shown; repeat: shown again some time after the user had
+    to do with it; cap: so many in a list."""
+    items: Annotated[list[Id], Meta(max_length=1_000)] = []
+    categories: Words = []
+    tags: Words = []
+    added_within_days: Annotated[float, Meta(gt=0, le=36_500)] | None = None
+    """For `boost`: only items that came into the catalogue not longer ago."""
+    factor: Annotated[float, Meta(gt=0, le=1_000)] | None = None
+    """For `boost`, which needs it: above 1 they come higher, below lower."""
+    position: Annotated[int, Meta(ge=0, lt=100)] | None = None
+    """For `pin`, which needs it: place of the first of `items`, from 0; the others follow it."""
+    days: Annotated[float, Meta(gt=0, le=36_500)] | None = None
+    """For `repeat`, which needs it: so long after the last time; with no items, categories or tags: for all items."""
+    most: Annotated[int, Meta(ge=1, le=100)] | None = None
+    """For `cap`, which needs it: most items in a list, of all that are selected together."""
+    from_time: Seconds | None = msgspec.field(default=None, name="from")
+    """It holds from then on; null: at once."""
+    until: Seconds | None = None
+    """It holds until then; null: until it is changed."""
+
+
 PUBLIC_RECORDS: tuple[type[msgspec.Struct], ...] = (
     Event,
     Item,
@@ -170,6 +206,7 @@ PUBLIC_RECORDS: tuple[type[msgspec.Struct], ...] = (
     Recommendation,
     Outcome,
     ModelVersion,
+    Rule,
 )
 
 encode_json = msgspec.json.Encoder().encode
@@ -213,6 +250,7 @@ read_user = JsonReader(User)
 read_request = JsonReader(Request)
 read_recommendation = JsonReader(Recommendation, 1024 * 1024)
 read_outcome = JsonReader(Outcome)
+read_rule_record = JsonReader(Rule, MAX_ITEM_BYTES)
 
 
 def read_catalogue(key: bytes, value: bytes) -> Item:

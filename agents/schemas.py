@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from agents.records import PUBLIC_RECORDS, Event, Item, ModelVersion, Outcome, Recommendation, Request, User
+from agents.records import PUBLIC_RECORDS, Event, Item, ModelVersion, Outcome, Recommendation, Request, Rule, User
 from agents.settings import Settings
 from agents.topics import Topic, Topics, build_topics
 
@@ -34,8 +34,8 @@ def _schema(record: type[msgspec.Struct]) -> dict[str, Any]:
     return schema
 
 
-_KEYS = {Item: "item_id", ModelVersion: "name"}
-_SENT_BY_APPLICATIONS = (Event, Item, User, Request)
+_KEYS = {Item: "item_id", ModelVersion: "name", Rule: "name"}
+_SENT_BY_APPLICATIONS = (Event, Item, User, Request, Rule)
 
 
 def _asyncapi(topics: Topics) -> dict[str, Any]:
@@ -48,6 +48,7 @@ def _asyncapi(topics: Topics) -> dict[str, Any]:
         "recommendations": (topics.recommendations, Recommendation),
         "outcomes": (topics.outcomes, Outcome),
         "models": (topics.models, ModelVersion),
+        "rules": (topics.rules, Rule),
     }
     _, schemas = msgspec.json.schema_components(PUBLIC_RECORDS, ref_template="#/components/schemas/{name}")
     return {

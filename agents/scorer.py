@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, NoReturn
 
 from confluent_kafka import KafkaException
 
@@ -13,6 +13,7 @@ from agents.errors import RecordError, SetupError
 from agents.expired import send_expired, send_stale
 from agents.packed import CANDIDATES, Candidates
 from agents.records import Item, encode_json, read_catalogue
+from agents.rules import named, read_rule
 from agents.runtime.absorber import Absorber, start_producer
 from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch
@@ -30,6 +31,7 @@ from agents.scoring.vector_store import VectorStore
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
 from models.bert.contract import TextEncoder
+from models.rules.rule import ShopRule
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,20 @@ FETCH_WAIT_MS = 100
 """A fetch is answered as soon as there is a committed record; a shorter wait only asks more often."""
 
 
+class Views(NamedTuple):
+    """What a scorer follows."""
+
+    items: View[Item]
+    rules: View[ShopRule]
+
+    def drain(self) -> tuple[list[tuple[bytes, Item | None]], list[tuple[bytes, ShopRule | None]]]:
+        """What changed since the last call. Raises what ended a view."""
+        for view in self:
+            if view.error is not None:
+                raise view.error
+        return self.items.drain(), self.rules.drain()
+
+
 class Scorer:
     """One scorer: makes the lists of each batch of candidates."""
 
@@ -48,6 +64,13 @@ class Scorer:
         self._topics, self._metrics = build_topics(settings), metrics
         self.catalogue = Catalogue(encoder, store)
         self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder)
+
+    def follow(
+        self, items: Iterable[tuple[bytes, Item | None]], rules: Iterable[tuple[bytes, ShopRule | None]]
+    ) -> None:
+        """Take over what changed in the catalogue and of the rules; None: deleted."""
+        self.catalogue.update(items)
+        self._maker.rules.update(named(rules))
 
     def still(self) -> tuple[str, ...]:
         """What goes on beside the lists."""
@@ -130,23 +153,29 @@ def _work(settings: Settings, ending: Ending) -> None:
         HealthServer(settings, health, metrics)
     data = DataFolder(settings, group)  # its lock is held as long as it is kept
     folder = data.claim()
-    needed = (topics.candidates, topics.items, topics.recommendations, topics.outcomes, topics.dead_letters)
+    needed = (
+        topics.candidates,
+        topics.items,
+        topics.rules,
+        topics.recommendations,
+        topics.outcomes,
+        topics.dead_letters,
+    )
     check_topics(settings, [topic.name for topic in needed], NAME)
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
     scorer = Scorer(settings, encoder, store, metrics)
-    view: View[Item] = View(settings, topics.items, read_catalogue)
-    view.start(metrics)
+    views = Views(View(settings, topics.items, read_catalogue), View(settings, topics.rules, read_rule))
+    for view in views:
+        view.start(metrics)
     producer = start_producer(settings, group)
-    health.reasons = ("view items",)
-    while not view.caught_up and not ending.requested.wait(VIEW_WAIT_S):
-        if view.error is not None:
-            raise view.error
+    while waiting := tuple(f"view {view.topic}" for view in views if not view.caught_up):
+        if ending.requested.wait(VIEW_WAIT_S):
+            return
+        health.reasons = waiting
         health.beat()
-        scorer.catalogue.update(view.drain())
-    if ending.requested.is_set():
-        return
-    scorer.catalogue.update(view.drain())
+        scorer.follow(*views.drain())
+    scorer.follow(*views.drain())
     scorer.catalogue.embed_from_disk()
     consumer = committed_consumer(
         settings,
@@ -169,7 +198,7 @@ def _work(settings: Settings, ending: Ending) -> None:
     health.still = scorer.still()
     health.reasons = ()
     log.info("scorer %s works, %s", settings.instance, encoder.version if encoder is not None else "without BERT")
-    _loop(settings, ending, reader, absorber, scorer, view, health)
+    _loop(settings, ending, reader, absorber, scorer, views, health)
 
 
 def _loop(
@@ -178,15 +207,13 @@ def _loop(
     reader: BatchReader,
     absorber: Absorber,
     scorer: Scorer,
-    view: View[Item],
+    views: Views,
     health: Health,
 ) -> None:
     """Lists first; the catalogue's texts are embedded a slice at a time in between."""
     while not ending.requested.is_set():
         health.beat()
-        if view.error is not None:
-            raise view.error
-        scorer.catalogue.update(view.drain())
+        scorer.follow(*views.drain())
         try:
             batch = reader.fetch(settings.scorer_batch, 0.0 if scorer.catalogue.waiting else IDLE_WAIT_S)
         except KafkaException as exc:

@@ -131,8 +131,8 @@ class Settings(SecuritySettings):
     recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
     ridge_recency_power: float = Field(0.5, ge=0, description="… in ridge scores.")
-    return_after_s: float = Field(
-        3_600.0, ge=0, description="A user who asks so long after the last event returns: popularity counts more."
+    pause_s: float = Field(
+        3_600.0, ge=0, description="Who asks so long after the last event comes back: popularity counts more."
     )
     candidates_item_cf: int = Field(100, ge=0, description="Items that neighbours of the history propose for a list.")
     candidates_popular: int = Field(50, ge=0, description="… the most popular ones propose.")
@@ -151,14 +151,15 @@ class Settings(SecuritySettings):
     weight_item_cf: float = Field(1.0, ge=0, description="Weight of neighbours of the history in the blend.")
     weight_ridge: float = Field(0.5, ge=0, description="… of ridge.")
     weight_popular: float = Field(0.2, ge=0, description="… of popularity.")
-    returning_popular: float = Field(
-        4.0, ge=0, description="… is multiplied with this for users who return, see `return_after_s`."
-    )
+    pause_popular: float = Field(4.0, ge=0, description="… is multiplied with this after a pause, see `pause_s`.")
     weight_segment: float = Field(0.05, ge=0, description="… of popularity in the segment.")
     weight_interest: float = Field(0.15, ge=0, description="… of popularity by interest.")
     weight_fresh: float = Field(0.05, ge=0, description="… of freshness.")
     weight_content: float = Field(0.1, ge=0, description="… of the nearness of texts.")
     diversity: float = Field(0.0, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
+    calibration: float = Field(
+        0.0, ge=0, le=1, description="A list has the history's categories in their shares: 0 no, 1 at any price."
+    )
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")

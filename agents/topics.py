@@ -41,6 +41,7 @@ class Topics:
     neighbours: Topic
     candidates: Topic
     models: Topic
+    rules: Topic
     dead_letters: Topic
     profiles_changelog: Topic
     item_rows_changelog: Topic
@@ -83,6 +84,7 @@ def build_topics(settings: Settings) -> Topics:
         neighbours=topic("neighbours", items, "compact"),
         candidates=topic("candidates", users, "delete", 1),
         models=topic("models", 1, "compact"),
+        rules=topic("rules", 1, "compact"),
         dead_letters=topic("dead-letters", users, "delete", 7),
         profiles_changelog=Topic(changelog_name(settings, "profiles", "profiles"), users, "compact"),
         item_rows_changelog=Topic(changelog_name(settings, "similarity", "item_rows"), items, "compact"),

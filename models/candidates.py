@@ -5,7 +5,7 @@ that does not grow with the number of items.
 Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`.
 
 Items of one basket, touched in the same second, may share the mean of their recencies, since their order may say
-nothing. For ridge they always do. For item-CF they do once the user returns after a pause: until then the order in
+nothing. For ridge they always do. For item-CF they do once the user comes back after a pause: until then the order in
 which things went into a basket is the best there is, if the log has it.
 """
 
@@ -57,8 +57,8 @@ class Wanted:
     """Words with weights, strongest first."""
     only: NDArray[np.bool_] | None = None
     """Mask of the items that a request's filters allow; None: all."""
-    returning: bool = False
-    """The user was away: what comes next is not what the last basket lacked."""
+    after_pause: bool = False
+    """The user was away for long: what comes next is not what the last basket lacked."""
     without_profile: bool = False
     """Fresh items are those of the whole catalogue: there may be no interests, and none are learnt."""
 
@@ -131,7 +131,7 @@ class CandidateSelector:
 
     def _item_cf_recency(self, user: Wanted) -> NDArray[np.float32]:
         recency = self._recency_of(len(user.recent))
-        return _by_basket(recency, user.times) if user.returning else recency
+        return _by_basket(recency, user.times) if user.after_pause else recency
 
     def _recency_of(self, count: int) -> NDArray[np.float32]:
         if count > len(self._recency):

@@ -68,13 +68,21 @@ class Catalogue:
         """Numbers of items that must not be offered, int64 [≤ n]."""
         return np.fromiter(self._unavailable, np.int64, len(self._unavailable))
 
+    def having(self, categories: Sequence[str], tags: Sequence[str] = ()) -> Ints:
+        """Numbers of the items with one of these categories or one of these tags, int64, doubles possible."""
+        found = [
+            number
+            for words, kind in ((categories, "categories"), (tags, "tags"))
+            for word in words
+            for number in self._by_word.get(word, ())
+            if word in getattr(self._entries[number], kind)
+        ]
+        return np.array(found, np.int64)
+
     def in_categories(self, categories: Sequence[str], size: int) -> NDArray[np.bool_]:
         """Mask over item numbers: the item has one of these categories, bool [size]."""
         mask = np.zeros(size, bool)
-        for category in categories:
-            for number in self._by_word.get(category, ()):
-                if category in self._entries[number].categories:
-                    mask[number] = True
+        mask[self.having(categories)] = True
         return mask
 
     def newest(self, numbers: Ints, most: int) -> Ints:

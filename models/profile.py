@@ -243,11 +243,24 @@ def top_interests(profile: Profile, most: int) -> list[tuple[str, float]]:
     return sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
 
 
-def actions(profile: Profile, items: Sequence[str], bought: float) -> str:
-    """What the user did with each item, a letter each: r rated, b bought (a strength of at least `bought`), l other."""
-    least, contacts = round(bought * STRENGTH_STEPS), profile.contacts
-    lows = [contact & _LOW for contact in map(contacts.get, items, repeat(0))]
-    return "".join(["r" if low & _RATED else "b" if low >= least else "l" for low in lows])
+LETTERS = {"view": "l", "click": "l", "like": "k", "share": "s", "cart": "c", "purchase": "b"}
+"""What is said of a contact by its strongest event."""
+
+
+def letters_of_strengths(strengths: Mapping[str, float]) -> dict[int, str]:
+    """Strength in thousandths → its letter of `LETTERS`; m where events of several letters are as strong."""
+    found: dict[int, str] = {}
+    for kind, letter in LETTERS.items():
+        steps = round(strengths[kind] * STRENGTH_STEPS)
+        found[steps] = letter if found.get(steps, letter) == letter else "m"
+    return found
+
+
+def actions(profile: Profile, items: Sequence[str], letters: Mapping[int, str]) -> str:
+    """What the user did with each item, a letter each: r rated, l what is not in the history (it is on the page), else
+    that of its strength; ? where no event has that strength any more."""
+    lows = [contact & _LOW for contact in map(profile.contacts.get, items, repeat(0))]
+    return "".join(["r" if low & _RATED else letters.get(low, "?") if low else "l" for low in lows])
 
 
 def newest(profile: Profile, most: int) -> tuple[list[str], NDArray[np.int64]]:

@@ -1,20 +1,22 @@
-"""One ranked list from candidates and the catalogue: rules → content → blend → variety → shares and features."""
+"""One ranked list from candidates and the catalogue: rules → content → blend → boosts → variety → pins → shares."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.diversity import category_hot, category_vectors, diversify, shortlist
-from models.item_index import ItemIndex
-from models.ranking import Blend, blend, nearest, profile_embedding, shown_shares, source_weights
-from models.rules import allowed_items, kept
+from models.item_index import Floats, ItemIndex
+from models.pool import CONTENT, REQUEST, RULE, ListInput, Pool, allowed_pins, limits_of, make_pool, with_named
+from models.ranking import Blend, blend, profile_embedding, shown_shares, source_weights
+from models.rules.item_rules import ItemRules
+from models.rules.pins import with_pins
+from models.varied import make_caps, vary
 
-Floats = NDArray[np.float32]
+__all__ = ["CONTENT", "ListInput", "RankConfig", "Ranked", "rank_lists"]
 
-CONTENT = "content"
+NO_FEATURES = frozenset({RULE, REQUEST})
+"""Sources that say nothing about the item."""
 HISTORY_LENGTH = "history_length"
 FEATURE_DIGITS = 5
 CONTENT_ITEMS = 32
@@ -31,34 +33,9 @@ class RankConfig:
     candidates_content: int = 50
     diversity: float = 0.0
     category_cap: int = 0
-    returning: Mapping[str, float] = field(default_factory=dict)
-    """Source → what its weight is multiplied with for users who return after a pause."""
-
-
-@dataclass(frozen=True)
-class ListInput:
-    """What is known about one user when the list is made."""
-
-    k: int
-    items: list[str]
-    sources: list[str]
-    scores: Floats
-    """[len(sources), len(items)]"""
-    because: NDArray[np.integer]
-    """[len(items)], places in `recent`, −1: none"""
-    recent: list[str]
-    """Newest first."""
-    out: frozenset[str]
-    """Items that may not be in the list."""
-    history_length: int = 0
-    context_item: str = ""
-    """The item on the page: counts as the newest."""
-    query: Floats | None = None
-    """Unit vector [d] of the words searched for."""
-    returning: bool = False
-    """The user was away."""
-    categories: list[str] = field(default_factory=list)
-    """The only categories that may be; empty: all."""
+    after_pause: Mapping[str, float] = field(default_factory=dict)
+    """Source → what its weight is multiplied with when the user was away for long."""
+    calibration: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,20 +54,17 @@ class Ranked:
     """Category numbers of the item."""
     searched: bool
     """The search speaks for the item more than the history does."""
+    pinned: bool = False
+    """A rule put it at its place."""
 
 
-@dataclass
-class _Pool:
-    """The candidates of one list that may be in it."""
+def rank_lists(
+    inputs: Sequence[ListInput], index: ItemIndex, config: RankConfig, content: bool, rules: ItemRules | None = None
+) -> list[list[Ranked]]:
+    """The list of each input. `content`: use the embeddings of the index, as a source and for variety.
 
-    ids: list[str]
-    places: NDArray[np.int64]
-    scores: Floats
-    because: NDArray[np.integer]
-
-
-def rank_lists(inputs: Sequence[ListInput], index: ItemIndex, config: RankConfig, content: bool) -> list[list[Ranked]]:
-    """The list of each input. `content`: use the embeddings of the index, as a source and for variety."""
+    rules: of this index, refreshed.
+    """
     vectors = [_wanted(one, index) if content else None for one in inputs]
     at_once = max(1, CELLS_AT_ONCE // max(1, len(index)))
     lists: list[list[Ranked]] = []
@@ -99,7 +73,7 @@ def rank_lists(inputs: Sequence[ListInput], index: ItemIndex, config: RankConfig
         rows = [vector for vector in wanted if vector is not None]
         cosines = iter(np.stack(rows) @ index.vectors.T if rows else ())
         lists += [
-            _rank(one, index, config, content, next(cosines) if vector is not None else None)
+            _rank(one, index, config, content, next(cosines) if vector is not None else None, rules)
             for one, vector in zip(part, wanted, strict=True)
         ]
     return lists
@@ -114,63 +88,52 @@ def _wanted(one: ListInput, index: ItemIndex) -> Floats | None:
     return profile_embedding(index.vectors[places[has_vector]], has_vector, one.query)
 
 
-def _rank(one: ListInput, index: ItemIndex, config: RankConfig, content: bool, cosines: Floats | None) -> list[Ranked]:
-    pool, sources = _pool(one, index, config, cosines)
+def _rank(
+    one: ListInput, index: ItemIndex, config: RankConfig, content: bool, cosines: Floats | None, rules: ItemRules | None
+) -> list[Ranked]:
+    limits = limits_of(one, index)
+    pool, sources = make_pool(one, index, config.candidates_content, cosines, limits, rules)
+    pins = allowed_pins(one, index, limits, rules)
+    sources = with_named(pool, sources, [item for _, item in pins], index, RULE)
     if not pool.ids:
         return []
     weights = source_weights(sources, config.weights)
-    if one.returning:
-        weights *= np.array([config.returning.get(source, 1.0) for source in sources], np.float32)
+    if one.after_pause:
+        weights *= np.array([config.after_pause.get(source, 1.0) for source in sources], np.float32)
     blended = blend(pool.scores, weights)
-    cap, diversity = config.category_cap, config.diversity
-    near = np.arange(len(pool.ids)) if cap else shortlist(blended.total, one.k, diversity)
-    at = pool.places[near]
-    hot = category_hot(_rows(index.categories, at, -1)) if cap or (diversity > 0 and not content) else None
-    if diversity <= 0:
-        vectors = None
-    else:
-        vectors = category_vectors(hot) if hot is not None and not content else _rows(index.vectors, at, 0)
-    picked = near[diversify(blended.total[near], vectors, one.k, diversity, hot, cap)]
-    return _ranked(one, index, pool, sources, blended, picked)
-
-
-def _rows(table: NDArray[np.generic], places: NDArray[np.int64], empty: int) -> NDArray[Any]:
-    """Rows of an array of the index, `empty` for what it does not hold (−1)."""
-    if not len(table):
-        return np.full((len(places), table.shape[1]), empty, table.dtype)
-    rows = table[places]
-    rows[places < 0] = empty
-    return rows
-
-
-def _pool(one: ListInput, index: ItemIndex, config: RankConfig, cosines: Floats | None) -> tuple[_Pool, list[str]]:
-    """Candidates and content candidates that pass the rules, with the content score as the last source."""
-    out_places = index.places(one.out)
-    wanted = index.category_numbers(one.categories) if one.categories else None
-    allowed = allowed_items(index.available, index.categories, wanted, out_places[out_places >= 0])
-    places = index.places(one.items)
-    keep = kept(one.items, places, allowed, one.out, unknown_allowed=not len(index) and wanted is None)
-    pool = _Pool([one.items[place] for place in keep.tolist()], places[keep], one.scores[:, keep], one.because[keep])
-    if cosines is None:
-        return pool, one.sources
-    allowed &= index.embedded
-    allowed[pool.places[pool.places >= 0]] = False
-    new = nearest(cosines, allowed, config.candidates_content)
-    pool.ids += [index.ids[place] for place in new.tolist()]
-    pool.places = np.concatenate([pool.places, new])
-    pool.because = np.concatenate([pool.because, np.full(len(new), -1)])
-    score = np.where(pool.places >= 0, cosines[pool.places], np.float32(0))
-    silent = np.zeros((len(pool.scores), len(new)), np.float32)
-    pool.scores = np.vstack([np.hstack([pool.scores, silent]), score])
-    return pool, [*one.sources, CONTENT]
+    if rules is not None:
+        blended = replace(blended, total=blended.total * rules.factors(pool.places))
+    fixed = [(position, pool.ids.index(item)) for position, item in pins]
+    held = np.array([place for _, place in fixed], np.intp)
+    free = np.arange(len(pool.ids)) if not fixed else np.delete(np.arange(len(pool.ids)), held)
+    varied = vary(
+        blended.total[free],
+        pool.places[free],
+        index,
+        one.k - len(fixed),
+        diversity=config.diversity,
+        calibration=config.calibration,
+        by_vectors=content,
+        recent=one.recent,
+        caps=make_caps(index, pool.places[free], pool.places[held], config.category_cap, rules),
+    )
+    picked = with_pins(free[varied].tolist(), fixed, one.k)
+    return _ranked(one, index, pool, sources, blended, np.array(picked, np.intp), frozenset(held.tolist()))
 
 
 def _ranked(
-    one: ListInput, index: ItemIndex, pool: _Pool, sources: list[str], blended: Blend, picked: NDArray[np.intp]
+    one: ListInput,
+    index: ItemIndex,
+    pool: Pool,
+    sources: list[str],
+    blended: Blend,
+    picked: NDArray[np.intp],
+    pinned: frozenset[int],
 ) -> list[Ranked]:
     normal = blended.normal[:, picked].T.astype(np.float64).round(FEATURE_DIGITS).tolist()
     shares = blended.shares[:, picked].T.tolist()
     length = {HISTORY_LENGTH: float(one.history_length)}
+    told = [at for at, source in enumerate(sources) if source not in NO_FEATURES]
     ranked = []
     for row, place in enumerate(picked.tolist()):
         shown, lead = shown_shares(sources, shares[row])
@@ -181,10 +144,11 @@ def _ranked(
                 score=float(blended.total[place]),
                 shares=shown,
                 lead=lead,
-                features=dict(zip(sources, normal[row], strict=True)) | length,
+                features={sources[source]: normal[row][source] for source in told} | length,
                 because=int(pool.because[place]),
                 categories=[number for number in index.categories[at].tolist() if number >= 0] if at >= 0 else [],
                 searched=lead == CONTENT and _searched(one, index, at),
+                pinned=place in pinned,
             )
         )
     return ranked

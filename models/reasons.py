@@ -59,6 +59,8 @@ _SENTENCES: dict[str, Callable[[Grounds], str]] = {
     "interest": _interest,
     "fresh": _fresh,
     "content": _content,
+    "rule": lambda _: "picked by the shop",
+    "request": lambda _: "one of those asked for",
 }
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from agents.evaluation.datasets import Dataset
+    from agents.records import Rule
     from agents.settings import Settings
 RATINGS_SPLIT = 0.75
 Progress = Callable[[int], object]
@@ -32,6 +33,7 @@ def evaluate(
     seeds: Annotated[int, typer.Option(min=1, max=100, help="So many splits, of seeds 1, 2, …")] = 5,
     ratings: Annotated[bool, typer.Option("--ratings", help="Predict ratings instead of making lists.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with tables and charts to this file.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rules that hold: a file as for `rules put`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -63,6 +65,7 @@ def evaluate(
     from agents.commands import evaluate_tables as tables
     from agents.errors import SetupError
     from agents.evaluation.page import page
+    from agents.rules import read_file
     from agents.settings import read_settings, unknown_variables
 
     for text in unknown_variables(os.environ):
@@ -71,6 +74,9 @@ def evaluate(
         raise SetupError(f"--train {train:g} and --until {until:g} leave no events to look at")
     if split == 1:
         raise SetupError("--split 1 holds nothing back")
+    held = [*read_file(rules).values()] if rules is not None else []
+    if held and (split or ratings):
+        raise SetupError("--rules holds in lists that are asked for as time goes by: leave --split and --ratings out")
     dataset, settings = _dataset(data, items), read_settings()
     with Bar(console=Console(stderr=True), disable=as_json) as bar:
         if ratings:
@@ -81,7 +87,7 @@ def evaluate(
             told = _on_splits(dataset, settings, k or SPLIT_K, split, seeds, against, lambda n: bar.advance(task, n))
         else:
             task = bar.add_task(dataset.name, total=round(len(dataset.events) * until))
-            told = _as_time_went(dataset, settings, k or K, train, until, against, lambda n: bar.advance(task, n))
+            told = _as_time_went(dataset, settings, k or K, train, until, against, held, lambda n: bar.advance(task, n))
     if html is not None:
         _write(html, page(told))
     if as_json:
@@ -116,13 +122,20 @@ def _write(path: Path, text: str) -> None:
 
 
 def _as_time_went(
-    dataset: "Dataset", settings: "Settings", k: int, train: float, until: float, against: str, progress: Progress
+    dataset: "Dataset",
+    settings: "Settings",
+    k: int,
+    train: float,
+    until: float,
+    against: str,
+    rules: "Sequence[Rule]",
+    progress: Progress,
 ) -> dict[str, Any]:
     from agents.evaluation.against import chosen
     from agents.evaluation.figures import figures
     from agents.evaluation.prequential import Prequential
 
-    played = Prequential(dataset, settings, k, until, chosen(against, settings.recency_power))
+    played = Prequential(dataset, settings, k, until, chosen(against, settings.recency_power), rules=rules)
     return figures(dataset.name, played.run(train / until, progress), k)
 
 

@@ -20,6 +20,10 @@ def request(
     query: Annotated[str | None, typer.Option(help="What the user searches for.")] = None,
     category: Annotated[list[str] | None, typer.Option(help="Only these categories; may be repeated.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Not these items; may be repeated.")] = None,
+    exclude_category: Annotated[
+        list[str] | None, typer.Option(help="None of these categories; may be repeated.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Rank these items alone; may be repeated.")] = None,
     deadline_ms: Annotated[int | None, typer.Option(min=1, help="After so long the list is of no use.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 15.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list's JSON.")] = False,
@@ -40,7 +44,7 @@ def request(
         request_id=uuid.uuid4().hex,
         k=k,
         context=Context(item, query),
-        filters=Filters(category or [], exclude or []),
+        filters=Filters(category or [], exclude or [], exclude_category or [], only or []),
         deadline_ms=deadline_ms,
     )
     answer = _ask(settings, wanted, timeout)

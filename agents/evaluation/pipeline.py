@@ -8,16 +8,20 @@ from typing import Any
 import msgspec
 
 from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
+from agents.packed import CANDIDATES
 from agents.profiles import ProfilesAgent
-from agents.records import Item, Recommendation, Request, encode_json, read_catalogue
+from agents.records import Filters, Item, Recommendation, Request, Rule, encode_json, read_catalogue
+from agents.rules import read_rule
 from agents.runtime.metrics import Metrics
 from agents.scorer import Scorer, load_encoder
+from agents.scoring.lists import ListMaker, rank_config
 from agents.scoring.vector_store import VectorStore
 from agents.settings import Settings
 from agents.similarity import SimilarityAgent
 from agents.topics import build_topics
 
 PARTITION = 0
+SCORER = "scorer"
 TICK_MS = 1_000
 """What passes between two looks at new neighbours: as much as is published in a second is published then."""
 
@@ -45,7 +49,7 @@ class Pipeline:
         self._log, self._played_ms = MemoryLog(now_ms), now_ms
         self._profiles, self._profile_table = ProfilesAgent(settings), MemoryTable()
         self._similarity, self._row_table = SimilarityAgent(settings), MemoryTable()
-        encoder = load_encoder(settings)
+        self._encoder = encoder = load_encoder(settings)
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
         self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
         self._scorer = Scorer(settings, encoder, self._vectors, Metrics())
@@ -70,6 +74,13 @@ class Pipeline:
         self._later.sort(key=lambda entry: (entry[2].added_at or 0.0, *entry[:2]), reverse=True)
         self._put_due()
 
+    def put_rules(self, rules: Iterable[Rule]) -> None:
+        """Take over rules. Raises `RecordError` for a bad one."""
+        for rule in rules:
+            key, value = rule.name.encode(), encode_json(rule)
+            self._profiles.knowledge.rules.put(key, value)
+            self._scorer.follow((), [(key, read_rule(key, value))])
+
     def close(self) -> None:
         """Let go of the file of vectors."""
         if self._vectors is not None:
@@ -92,17 +103,40 @@ class Pipeline:
             self._log.send(self._topics.events.name, PARTITION, key, value, timestamp_ms=at_ms)
         self._run_profiles(self._topics.events.name)
 
-    def ask(self, users: Mapping[str, int], k: int) -> list[Recommendation]:
-        """A list of k items for each user, in order, as of now; `users`: who asks, and when, in ms."""
+    def more_scorers(self, settings: Mapping[str, Settings]) -> dict[str, ListMaker]:
+        """Makers of lists under other settings of the scorer, from the same candidates."""
+        index = self._scorer.catalogue.index
+        return {name: ListMaker(index, rank_config(one), self._encoder) for name, one in settings.items()}
+
+    def ask(self, users: Mapping[str, int], k: int, filters: Filters | None = None) -> list[Recommendation]:
+        """A list of k items for each user, in order, as of now; `users`: who asks, and when, in ms (0: now)."""
+        return self.ask_all(users, k, {SCORER: None}, filters)[SCORER]
+
+    def ask_all(
+        self, users: Mapping[str, int], k: int, makers: Mapping[str, ListMaker | None], filters: Filters | None = None
+    ) -> dict[str, list[Recommendation]]:
+        """The lists of each maker, of the same candidates; None: the scorer's own."""
         for user, at_ms in users.items():
-            value = encode_json(Request(user, k=k))
-            self._log.send(self._topics.requests.name, PARTITION, user.encode(), value, timestamp_ms=at_ms)
+            value = encode_json(Request(user, k=k, filters=filters or Filters()))
+            self._log.send(
+                self._topics.requests.name, PARTITION, user.encode(), value, timestamp_ms=at_ms or self._played_ms
+            )
         self._run_profiles(self._topics.requests.name)
         transaction = MemoryTransaction(self._log, MemoryTable())
-        self._scorer.absorb(self._log.take(self._topics.candidates.name), transaction)
-        made = map(_RECOMMENDATION.decode, self._taken(self._topics.recommendations.name))
-        by_user = {one.user_id: one for one in made}
-        return [by_user[user] for user in users]
+        batch = self._log.take(self._topics.candidates.name)
+        self._scorer.absorb(batch, transaction)
+        scored = list(map(_RECOMMENDATION.decode, self._taken(self._topics.recommendations.name)))
+        candidates = [
+            CANDIDATES.read(record.value or b"")
+            for _, records in batch.of(self._topics.candidates.name)
+            for record in records
+        ]
+        lists = {}
+        for name, maker in makers.items():
+            made = scored if maker is None else maker.make(candidates, transaction.now_ms / 1000)
+            by_user = {one.user_id: one for one in made}
+            lists[name] = [by_user[user] for user in users]
+        return lists
 
     def tick(self) -> None:
         """A second passes: co-counts that came become item rows, and neighbours are published."""

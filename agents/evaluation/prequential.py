@@ -5,7 +5,7 @@ again. Histories here are whole; a profile keeps `history_size` items, so that l
 that are long gone. The first part of the events only trains.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from agents.errors import SetupError
 from agents.evaluation.against import REFITS, Against
@@ -13,6 +13,7 @@ from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent, units
 from agents.evaluation.pipeline import Pipeline
 from agents.evaluation.report import OURS, POPULAR, Method, Report
+from agents.records import Rule
 from agents.settings import Settings
 from models.accuracy import NOT_IN_LIST
 from models.categories import Categories, Contents, Floats
@@ -36,8 +37,12 @@ class Prequential:
         k: int,
         until: float = 1.0,
         peers: Mapping[str, Peer] | None = None,
+        rules: Iterable[Rule] = (),
+        scorers: Mapping[str, Settings] | None = None,
     ) -> None:
         """`until`: the share of the events after which nothing is looked at; `peers`: fresh models to compare with.
+
+        `rules`: what holds in all lists. `scorers`: other settings of the scorer, compared as methods of these names.
 
         Raises `SetupError` if no event is left, or no item of them is in the catalogue.
         """
@@ -47,6 +52,8 @@ class Prequential:
         self._k = k
         self._pipeline = Pipeline(settings, self._events[0].at_ms)
         self._pipeline.put_items(dataset.items)
+        self._pipeline.put_rules(rules)
+        self._makers = self._pipeline.more_scorers(scorers or {})
         self._catalogue = {item["item_id"] for item in dataset.items}
         if self._catalogue and not any(event.taken in self._catalogue for event in self._events):
             raise SetupError(f"{dataset.name}: no item of the events is in the catalogue: no list could hold one")
@@ -66,7 +73,7 @@ class Prequential:
         Raises `SetupError` if nothing could be compared, or a model cannot hold the items.
         """
         report, played, tested = Report(), 0, iter(units(self._events))
-        for name in (OURS, POPULAR, *self._against.names):
+        for name in (OURS, POPULAR, *self._makers, *self._against.names):
             report.methods[name] = Method(Contents(self._categories))
         for part in _parts(tested, round(train * len(self._events))):
             self._absorb(part)
@@ -112,8 +119,9 @@ class Prequential:
                 wanted[user], asked_ms[user] = targets, unit[0].at_ms
         users = list(wanted)
         mixes = [self._categories.mix(self._histories[user]) if self._categories else None for user in users]
-        made = self._pipeline.ask(asked_ms, self._k)
-        lists = {OURS: [[item.item_id for item in one.items] for one in made], **self._against.ask(users, self._k)}
+        made = self._pipeline.ask_all(asked_ms, self._k, {OURS: None, **self._makers})
+        lists = {name: [[item.item_id for item in one.items] for one in of_users] for name, of_users in made.items()}
+        lists |= self._against.ask(users, self._k)
         for name, of_users in lists.items():
             method = report.methods[name]
             for user, shown, mix in zip(users, of_users, mixes, strict=True):

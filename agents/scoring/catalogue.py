@@ -45,7 +45,16 @@ class Catalogue:
             if item is None:
                 self.index.remove(key.decode(errors="replace"))
             else:
-                self.index.put(item.item_id, item.title, item.categories, item.available, text_of(item))
+                self.index.put(
+                    item.item_id,
+                    item.title,
+                    item.categories,
+                    item.available,
+                    text_of(item),
+                    tags=item.tags,
+                    added_at=item.added_at,
+                    weight=item.weight,
+                )
 
     def embed_from_disk(self) -> None:
         """Give all waiting items the vectors that are on disk; the others go on waiting."""

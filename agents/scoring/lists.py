@@ -11,8 +11,10 @@ from agents.records import RankedItem, Recommendation
 from agents.settings import Settings
 from models.bert.contract import TextEncoder
 from models.item_index import ItemIndex
-from models.ranked_list import ListInput, RankConfig, Ranked, rank_lists
+from models.pool import RULE, ListInput
+from models.ranked_list import RankConfig, Ranked, rank_lists
 from models.reasons import Grounds, reason
+from models.rules.item_rules import ItemRules
 
 ENOUGH_EMBEDDED = 0.99
 """Share of the catalogue that must have a vector: with less, content would favour what happens to have one."""
@@ -24,7 +26,8 @@ MOST_ITEMS = 100
 
 FROM_HISTORY = frozenset({"item_cf", "ridge"})
 """Sources for which an item of the history can speak."""
-ACTIONS = {"b": "bought", "r": "rated", "l": "looked at"}
+ACTIONS = {"b": "bought", "r": "rated", "k": "liked", "s": "shared", "c": "chose", "m": "chose", "l": "looked at"}
+"""What is said of the letters of `Candidates.actions`; of others nothing."""
 
 NO_MODEL = "no model"
 NO_TEXTS = "no item texts"
@@ -39,7 +42,8 @@ def rank_config(settings: Settings) -> RankConfig:
         candidates_content=settings.candidates_content,
         diversity=settings.diversity,
         category_cap=settings.category_cap,
-        returning={"popular": settings.returning_popular},
+        after_pause={"popular": settings.pause_popular},
+        calibration=settings.calibration,
     )
 
 
@@ -69,14 +73,17 @@ class ListMaker:
         self._config = config
         self._encoder = encoder
         self._queries: dict[str, NDArray[np.float32]] = {}
+        self.rules = ItemRules(index)
+        """The shop's rules, as of the last batch."""
 
     def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
         """One list for each, in order. `check_candidates` has passed them."""
+        self.rules.refresh(now_s)
         left_out = self._left_out()
         content = not left_out
         queries = self._query_vectors(batch) if content else {}
         inputs = [_input(one, queries.get(one.query)) for one in batch]
-        ranked = rank_lists(inputs, self._index, self._config, content)
+        ranked = rank_lists(inputs, self._index, self._config, content, self.rules)
         model = self._encoder.version if self._encoder and content else None
         return [
             self._recommendation(one, places, now_s, model, left_out) for one, places in zip(batch, ranked, strict=True)
@@ -126,7 +133,7 @@ class ListMaker:
         return RankedItem(
             item_id=place.item_id,
             score=round(place.score, SCORE_DIGITS),
-            reason=reason(place.lead, grounds),
+            reason=reason(RULE if place.pinned else place.lead, grounds),
             because=because,
             title=self._index.title(place.item_id),
             sources=place.shares,
@@ -156,6 +163,8 @@ def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
         history_length=one.history_length,
         context_item=one.context_item,
         query=query,
-        returning=one.returning,
+        after_pause=one.after_pause,
         categories=one.filters.categories,
+        exclude_categories=one.filters.exclude_categories,
+        only=one.filters.only_items,
     )

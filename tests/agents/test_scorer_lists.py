@@ -77,6 +77,9 @@ def test_before_the_embeddings_are_there_the_list_is_degraded() -> None:
         ("b", "because you bought Red mug"),
         ("r", "because you rated Red mug"),
         ("l", "because you looked at Red mug"),
+        ("k", "because you liked Red mug"),
+        ("m", "because you chose Red mug"),
+        ("?", "goes with Red mug"),
         ("", "goes with Red mug"),
     ],
 )
@@ -175,16 +178,14 @@ def test_arrays_that_do_not_fit_are_a_record_error(change: dict[str, object]) ->
 
 
 def test_the_settings_reach_the_ranking() -> None:
-    settings = read_settings(
-        weight_content=0.7, diversity=0.3, category_cap=2, candidates_content=9, returning_popular=7.0
-    )
+    settings = read_settings(weight_content=0.7, diversity=0.3, category_cap=2, candidates_content=9, pause_popular=7.0)
     assert rank_config(settings) == RankConfig({**CONFIG.weights, "content": 0.7}, 9, 0.3, 2, {"popular": 7.0})
 
 
-def test_popularity_counts_more_for_users_who_return() -> None:
+def test_popularity_counts_more_after_a_pause() -> None:
     asked = make_candidates(scores={"mug": {"item_cf": 1.0, "popular": 1.0}, "pot": {"item_cf": 0.9, "popular": 4.0}})
-    config = replaced(CONFIG, weights={"item_cf": 1.0, "popular": 0.1}, returning={"popular": 4.0})
-    for returning, first in ((False, "mug"), (True, "pot")):
-        asked = msgspec.structs.replace(asked, returning=returning)
+    config = replaced(CONFIG, weights={"item_cf": 1.0, "popular": 0.1}, after_pause={"popular": 4.0})
+    for after_pause, first in ((False, "mug"), (True, "pot")):
+        asked = msgspec.structs.replace(asked, after_pause=after_pause)
         (made,) = ListMaker(make_index(), config, None).make([asked], 0.0)
         assert made.items[0].item_id == first

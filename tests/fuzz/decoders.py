@@ -35,14 +35,17 @@ from agents.records import (
     RankedItem,
     Recommendation,
     Request,
+    Rule,
     User,
     encode_json,
     read_catalogue,
     read_event,
     read_recommendation,
     read_request,
+    read_rule_record,
     read_user,
 )
+from agents.rules import read_rule
 from agents.runtime.seal import Absorbed, Seal, Tally, unpack_seal
 from agents.scoring.lists import check_candidates
 from models.profile import EarlyAction, ListInFlight, Profile
@@ -69,6 +72,11 @@ def _public(name: str, read: Any, check: Callable[[Any], None], *records: msgspe
     return Decoder(name, [encode_json(record) for record in records], False, partial(taken_in, name, read, check))
 
 
+def _read_rule(value: bytes) -> Rule:
+    read_rule(key_of(value, "name"), value)
+    return read_rule_record(value)
+
+
 def _read_row_body(value: bytes) -> RowBody:
     read_row_body(value)
     return ROW_BODY.read(value)
@@ -86,11 +94,17 @@ def _packed(
     return Decoder(name, seeds, True, partial(decoded, read, codec.write, check))
 
 
-_ITEMS = [Item("a", "Mug", "red", ["cups"], ["red"], 1.5, added_at=1.6e9), Item("ü", available=False)]
+_ITEMS = [Item("a", "Mug", "red", ["cups"], ["red"], 1.5, added_at=1.6e9, weight=2.0), Item("ü", available=False)]
+_RULES = [
+    Rule("a", "boost", ["x"], ["cups"], ["red"], 30.0, 1.5, from_time=5.0, until=1.6e9),
+    Rule("ü", "pin", ["x", "y"], position=3),
+    Rule("c", "repeat", days=7.0),
+    Rule("d", "cap", categories=["cups"], most=2),
+]
 _CANDIDATES = [
     Candidates(
         "u", "events-0-7", ["events-0-7"], "r", 10, 1, 5, ["a", "b"], ["a"], ["b", "c"], ["item_cf", "popular"],
-        floats(0.5, 0, 1, 2), ints(1, -1), 2, "mug", "a", Filters(["cups"], ["d"]), "default",
+        floats(0.5, 0, 1, 2), ints(1, -1), 2, "mug", "a", Filters(["cups"], ["d"], ["pots"], ["b"]), "default",
     ),
     Candidates("u", "r", [], None, 1, 1, 0, [], [], [], [], b"", ints(), 0),
 ]  # fmt: skip
@@ -126,6 +140,12 @@ DECODERS = (
         [encode_json(item) for item in _ITEMS],
         False,
         partial(decoded, lambda value: read_catalogue(key_of(value, "item_id"), value), encode_json, limits.item),
+    ),
+    Decoder(
+        "rules",
+        [encode_json(rule) for rule in _RULES],
+        False,
+        partial(decoded, _read_rule, encode_json, limits.rule),
     ),
     _packed("Cut", CUT, CUT.read, lambda _: None, Cut({0: {"events": 7}, 3: {}}, 2), Cut({})),
     _packed(

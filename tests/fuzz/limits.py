@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from agents.packed import Candidates, CoCounts, Neighbours, RowBody, RowHead, unpack_floats, unpack_ints
-from agents.records import Event, Filters, Item, Recommendation, Request, User
+from agents.records import Event, Filters, Item, Recommendation, Request, Rule, User
+from agents.rules import to_shop_rule
 from models.profile import Profile
 
 TYPES = {"view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"}
@@ -66,6 +67,22 @@ def item(record: Item) -> None:
         finite(record.price)
         assert record.price >= 0
     assert record.added_at is None or 0 <= record.added_at <= YEAR_3000_S
+    assert 0 < record.weight <= 1_000
+
+
+def rule(record: Rule) -> None:
+    """Topic `rules`."""
+    good_id(record.name)
+    words(record.categories)
+    words(record.tags)
+    assert len(record.items) <= 1_000
+    assert record.kind == "repeat" or record.items or record.categories or record.tags or record.added_within_days
+    meant = to_shop_rule(record)
+    finite(meant.factor, meant.after_s)
+    assert meant.factor > 0
+    assert 0 <= meant.position < 100
+    assert (record.most or 1) in range(1, 101)
+    assert 0 <= meant.from_s < meant.until_s
 
 
 def user(record: User) -> None:
@@ -83,7 +100,9 @@ def user(record: User) -> None:
 def filters(record: Filters) -> None:
     """Part of requests and candidates."""
     words(record.categories)
+    words(record.exclude_categories)
     assert len(record.exclude_items) <= 1_000
+    assert len(record.only_items) <= 1_000
 
 
 def request(record: Request) -> None:

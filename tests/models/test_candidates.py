@@ -151,7 +151,7 @@ def test_to_item_cf_the_order_within_a_basket_says_nothing_once_the_user_returns
     world = World()
     # a ← b .9, c .5; of one basket each weighs 3/4.
     for recent in (("b", "c"), ("c", "b")):
-        assert world.scores(world.one(recent, times=(60, 60), returning=True), "item_cf")["a"] == pytest.approx(1.05)
+        assert world.scores(world.one(recent, times=(60, 60), after_pause=True), "item_cf")["a"] == pytest.approx(1.05)
     assert world.scores(world.one(("b", "c"), times=(60, 60)), "item_cf")["a"] == pytest.approx(0.9 + 0.25)
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.diversity import category_hot, category_vectors, diversify, shortlist
+from models.calibration import divergence, history_shares, item_shares
+from models.diversity import Calibration, Caps, category_hot, category_vectors, diversify, shortlist
 
 Floats = NDArray[np.float32]
 
@@ -60,7 +61,8 @@ def test_no_category_has_more_than_its_cap(seed: int, n: int, k: int, cap: int, 
     scores, vectors = drawn(seed, n)
     categories = np.random.default_rng(seed).integers(-1, 4, (n, 2))
     hot = category_hot(categories)
-    picked = diversify(scores, vectors, k, diversity, hot, cap).tolist()
+    caps = Caps(hot, np.full(hot.shape[1], cap), np.zeros(hot.shape[1], np.int64))
+    picked = diversify(scores, vectors, k, diversity, caps).tolist()
     counts = Counter(name for place in picked for name in set(categories[place].tolist()) - {-1})
     assert all(count <= cap for count in counts.values())
     assert len(set(picked)) == len(picked) <= k
@@ -69,6 +71,57 @@ def test_no_category_has_more_than_its_cap(seed: int, n: int, k: int, cap: int, 
         full = {name for name, count in counts.items() if count >= cap}
         for place in set(range(n)) - set(picked):
             assert set(categories[place].tolist()) & full
+
+
+def test_what_is_in_the_list_already_counts_for_a_cap() -> None:
+    hot = np.array([[True], [False], [True]])
+    caps = Caps(hot, np.array([2]), np.array([1]))
+    assert diversify(np.array([3, 2, 1], np.float32), None, 3, 0.0, caps).tolist() == [0, 1]
+    full = Caps(hot, np.array([2]), np.array([5]))
+    assert diversify(np.array([3, 2, 1], np.float32), None, 3, 0.0, full).tolist() == [1]
+
+
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 20),
+    st.integers(1, 8),
+    st.sampled_from([0.0, 0.2]),
+    st.sampled_from([0.3, 1.0]),
+)
+def test_calibration_equals_its_definition(seed: int, n: int, k: int, diversity: float, weight: float) -> None:
+    scores, vectors = drawn(seed, n)
+    rng = np.random.default_rng(seed)
+    groups, history = rng.integers(-1, 4, (n, 2)), rng.integers(-1, 5, (6, 2))
+    wanted = history_shares(history)
+    if wanted is None:
+        return
+    target = Calibration(wanted, groups, weight)
+    shares, has = item_shares(groups, wanted)
+    relevance = scores.astype(float) / scores.max()
+    picked: list[int] = []
+    for step in diversify(scores, vectors, k, diversity, None, target).tolist():
+        values = {}
+        for i in set(range(n)) - set(picked):
+            among = [*picked, i]
+            counted = max(int(has[among].sum()), 1)
+            kl = divergence(wanted.shares, shares[among].sum(axis=0, keepdims=True) / counted)[0]
+            near = max([0.0, *(float(vectors[i] @ vectors[j]) for j in picked)])
+            values[i] = (1 - weight) * ((1 - diversity) * relevance[i] - diversity * near) - weight * kl
+        assert values[step] >= max(values.values()) - 1e-6
+        picked.append(step)
+    assert len(picked) == min(n, k)
+
+
+def test_full_calibration_gives_the_list_the_shares_of_the_history() -> None:
+    history = np.array([[0], [0], [0], [1]])
+    wanted = history_shares(history)
+    assert wanted is not None
+    groups = np.array([[0]] * 10 + [[1]] * 10)
+    scores = np.linspace(2, 1, 20).astype(np.float32)
+    assert diversify(scores, None, 8, 0.0).tolist() == list(range(8))
+    picked = diversify(scores, None, 8, 0.0, None, Calibration(wanted, groups, 1.0))
+    share = float((groups[picked, 0] == 1).mean())
+    assert abs(share - wanted.shares[1]) <= 1 / 8
 
 
 def test_two_alike_do_not_stand_together() -> None:

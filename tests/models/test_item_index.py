@@ -88,3 +88,33 @@ def test_counts_equal_the_arrays(steps: list[tuple[str, str]]) -> None:
     bare = sum(1 for place in waiting.tolist() if not index.embedded[place])
     with_text = index.embedded_count + bare
     assert index.embedded_share == (index.embedded_count / with_text if with_text else 1.0)
+
+
+def test_a_vector_that_is_not_finite_counts_as_none() -> None:
+    index = ItemIndex(2)
+    for item in "abc":
+        index.put(item, "", [], True, f"text of {item}")
+    index.set_vectors(*index.waiting(1), vectors(1))
+    index.put("a", "", [], True, "another text")
+    broken = np.array([[np.nan, 0], [0, np.inf], [0, 1]], np.float32)
+    places, texts = index.waiting(3)
+    index.set_vectors(places, texts, broken[[1, 2, 0]])
+    assert dict(zip(texts, index.embedded[places].tolist(), strict=True)) == {
+        "text of b": False, "text of c": True, "another text": False,
+    }  # fmt: skip
+    assert np.isfinite(index.vectors).all()
+    assert (index.waiting_count, index.embedded_count, index.embedded_share) == (0, 1, 1.0)
+
+
+def test_words_weights_and_times_of_items_are_kept_and_go_with_them() -> None:
+    index = ItemIndex()
+    index.put("a", "", ["c"], True, "", tags=["red", "c"], added_at=5.0, weight=2.0)
+    index.put("b", "", [], True, "")
+    assert [[index.category_name(n) for n in row if n >= 0] for row in index.tags.tolist()] == [["red", "c"], []]
+    assert index.weights.tolist() == [2.0, 1.0]
+    assert index.added_at[0] == 5.0
+    assert np.isnan(index.added_at[1])
+    index.remove("a")
+    assert (index.tags < 0).all()
+    assert index.weights.tolist() == [1.0, 1.0]
+    assert np.isnan(index.added_at).all()

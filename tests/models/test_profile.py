@@ -11,7 +11,9 @@ from models.profile import (
     Profile,
     ProfileConfig,
     absorb_events,
+    actions,
     forget,
+    letters_of_strengths,
     pack_contact,
     segment_of,
     top_interests,
@@ -146,3 +148,18 @@ def test_declared_interests_count_and_forgetting_takes_the_whole_history() -> No
     absorb(profile, Act("view", "a"), Act("view", "b"))
     change = forget(profile)
     assert (change.before, change.new, change.left) == (["a", "b"], [], 2)
+
+
+def test_what_the_user_did_is_told_by_the_strength_of_the_contact() -> None:
+    strengths = {"view": 1.0, "click": 2.0, "like": 3.0, "share": 4.0, "cart": 4.0, "purchase": 5.0}
+    letters = letters_of_strengths(strengths)
+    kinds = {"view": "l", "click": "l", "like": "k", "share": "m", "cart": "m", "purchase": "b"}
+    profile = Profile({kind: pack_contact(9, strength) for kind, strength in strengths.items()})
+    profile.contacts |= {"rated": pack_contact(9, 2.0, rated=True), "old": pack_contact(9, 2.5)}
+    assert actions(profile, list(kinds), letters) == "".join(kinds.values())
+    assert actions(profile, ["rated", "old", "on the page"], letters) == "r?l"
+
+
+def test_strengths_that_say_the_same_are_told_apart_where_they_differ_alone() -> None:
+    strengths = {"view": 1.0, "click": 1.0, "like": 3.0, "share": 3.0, "cart": 3.0, "purchase": 5.0}
+    assert letters_of_strengths(strengths) == {1_000: "l", 3_000: "m", 5_000: "b"}

@@ -16,8 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from agents.evaluation.figures import figures
 from agents.evaluation.datasets import load
+from agents.evaluation.figures import figures
 from agents.evaluation.prequential import Prequential
 from agents.settings import Settings, read_settings
 from benchmarks.harness import machine

@@ -42,7 +42,7 @@ class World:
 
     def select(self, recent: np.ndarray) -> Selected:
         """Candidates of a user with this history; what is hidden is that of the real history."""
-        return self._selector.select([Wanted(recent, self.recent)])[0]
+        return self._selector.select([Wanted(recent, np.arange(len(recent)), self.recent)])[0]
 
     def without(self, place: int) -> Selected:
         """Candidates where the item at this place of the history says nothing, and all others say what they said."""

@@ -143,10 +143,11 @@ class Pipeline:
         self._log.now_ms += TICK_MS
         batch = self._log.take(self._topics.cooccurrence.name)
         self._similarity.absorb(batch, MemoryTransaction(self._log, self._row_table))
-        neighbours = self._profiles.knowledge.neighbours
+        views = self._profiles.knowledge.neighbours, self._similarity.view
         for _, records in self._log.take(self._topics.neighbours.name).of(self._topics.neighbours.name):
             for record in records:
-                neighbours.put(record.key or b"", record.value)
+                for view in views:
+                    view.put(record.key or b"", record.value)
 
     def settle(self) -> None:
         """Let seconds pass until all neighbours are published."""

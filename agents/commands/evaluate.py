@@ -26,7 +26,7 @@ def evaluate(
     ] = 0,
     train: Annotated[float, typer.Option(min=0, max=1, help="Share of events, oldest first, to train only.")] = 0.8,
     until: Annotated[float, typer.Option(min=0, max=1, help="Share of events after which nothing is looked at.")] = 1.0,
-    against: Annotated[str, typer.Option(help="Models to compare with: ease, implicit, rules; commas between.")] = "",
+    against: Annotated[str, typer.Option(help="Models to compare with: ease, implicit, rules; of ratings: svd.")] = "",
     split: Annotated[
         float, typer.Option(min=0, max=1, help="Train with this share of each user's items, drawn; ask for the others.")
     ] = 0.0,

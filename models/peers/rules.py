@@ -39,8 +39,9 @@ class SequentialRules:
             places.append(np.arange(len(reached) + len(after)))
             firsts.append(np.full(len(reached) + len(after), len(reached)))
         laid, place, first = (np.concatenate([*arrays, np.zeros(0, np.int64)]) for arrays in (parts, places, firsts))
-        known = self.rules.tocoo()
-        self.rules = sparse.coo_array((known.data, known.coords), (items, items)).tocsr()
+        if self.rules.shape[0] != items:
+            known = self.rules.tocoo()
+            self.rules = sparse.coo_array((known.data, known.coords), (items, items)).tocsr()
         self._taken = np.pad(self._taken, (0, items - len(self._taken)))
         added = place >= first
         self._taken += np.bincount(laid[added], minlength=items).astype(np.float32)

@@ -17,7 +17,7 @@ COMMANDS = [
     ["worker", "profiles"], ["worker", "similarity"], ["worker", "scorer"],
     ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
     ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["verify"], ["acls"], ["schema"], ["demo"],
-    ["evaluate"],
+    ["evaluate"], ["rules", "put"], ["rules", "show"], ["rules", "delete"],
 ]  # fmt: skip
 TIMEOUT_S = 120
 

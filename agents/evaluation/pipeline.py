@@ -148,6 +148,7 @@ class Pipeline:
             for record in records:
                 for view in views:
                     view.put(record.key or b"", record.value)
+        self._similarity.refresh()  # what it published may make other rows stale
 
     def settle(self) -> None:
         """Let seconds pass until all neighbours are published."""

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
 
@@ -12,7 +12,8 @@ from agents.admin import check_topics
 from agents.errors import RecordError, SetupError
 from agents.expired import send_expired, send_stale
 from agents.packed import CANDIDATES, Candidates
-from agents.records import Item, encode_json, read_catalogue
+from agents.ranker import RANKER, band_weights, read_version
+from agents.records import Item, ModelVersion, encode_json, read_catalogue
 from agents.runtime.absorber import Absorber, start_producer
 from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch
@@ -48,6 +49,10 @@ class Scorer:
         self._topics, self._metrics = build_topics(settings), metrics
         self.catalogue = Catalogue(encoder, store)
         self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder)
+
+    def follow(self, model: ModelVersion | None) -> None:
+        """Rank with these learned weights from now on, if they are active; None: there are none."""
+        self._maker.use(None if model is None else band_weights(model))
 
     def still(self) -> tuple[str, ...]:
         """What goes on beside the lists."""
@@ -86,6 +91,34 @@ class Scorer:
             send_stale(*to, candidates.triggers, candidates.variant)
         else:
             send_expired(*to, name, request_id, candidates.variant)
+
+
+class Views:
+    """What the scorer follows: the catalogue, and the learner's weights unless they are not wanted."""
+
+    def __init__(self, scorer: Scorer, items: View[Item], models: View[ModelVersion] | None) -> None:
+        self._scorer, self._items, self._models = scorer, items, models
+        self._all: list[View[Any]] = [items, *([models] if models is not None else [])]
+
+    def start(self, metrics: Metrics) -> None:
+        """Begin to read."""
+        for view in self._all:
+            view.start(metrics)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all were read to their end once."""
+        return all(view.caught_up for view in self._all)
+
+    def drain(self) -> None:
+        """Hand over what is new. Raises what a view ended with."""
+        for view in self._all:
+            if view.error is not None:
+                raise view.error
+        self._scorer.catalogue.update(self._items.drain())
+        for key, model in self._models.drain() if self._models is not None else ():
+            if key == RANKER:
+                self._scorer.follow(model)
 
 
 def load_encoder(settings: Settings) -> TextEncoder | None:
@@ -130,23 +163,24 @@ def _work(settings: Settings, ending: Ending) -> None:
         HealthServer(settings, health, metrics)
     data = DataFolder(settings, group)  # its lock is held as long as it is kept
     folder = data.claim()
-    needed = (topics.candidates, topics.items, topics.recommendations, topics.outcomes, topics.dead_letters)
+    needed = [topics.candidates, topics.items, topics.recommendations, topics.outcomes, topics.dead_letters]
+    needed += [topics.models] if settings.learned_ranker else []
     check_topics(settings, [topic.name for topic in needed], NAME)
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
     scorer = Scorer(settings, encoder, store, metrics)
     view: View[Item] = View(settings, topics.items, read_catalogue)
-    view.start(metrics)
+    models: View[ModelVersion] = View(settings, topics.models, read_version)
+    views = Views(scorer, view, models if settings.learned_ranker else None)
+    views.start(metrics)
     producer = start_producer(settings, group)
     health.reasons = ("view items",)
-    while not view.caught_up and not ending.requested.wait(VIEW_WAIT_S):
-        if view.error is not None:
-            raise view.error
+    while not views.caught_up and not ending.requested.wait(VIEW_WAIT_S):
         health.beat()
-        scorer.catalogue.update(view.drain())
+        views.drain()
     if ending.requested.is_set():
         return
-    scorer.catalogue.update(view.drain())
+    views.drain()
     scorer.catalogue.embed_from_disk()
     consumer = committed_consumer(
         settings,
@@ -169,7 +203,7 @@ def _work(settings: Settings, ending: Ending) -> None:
     health.still = scorer.still()
     health.reasons = ()
     log.info("scorer %s works, %s", settings.instance, encoder.version if encoder is not None else "without BERT")
-    _loop(settings, ending, reader, absorber, scorer, view, health)
+    _loop(settings, ending, reader, absorber, scorer, views, health)
 
 
 def _loop(
@@ -178,15 +212,13 @@ def _loop(
     reader: BatchReader,
     absorber: Absorber,
     scorer: Scorer,
-    view: View[Item],
+    views: "Views",
     health: Health,
 ) -> None:
     """Lists first; the catalogue's texts are embedded a slice at a time in between."""
     while not ending.requested.is_set():
         health.beat()
-        if view.error is not None:
-            raise view.error
-        scorer.catalogue.update(view.drain())
+        views.drain()
         try:
             batch = reader.fetch(settings.scorer_batch, 0.0 if scorer.catalogue.waiting else IDLE_WAIT_S)
         except KafkaException as exc:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.diversity import category_hot, category_vectors, diversify, shortlist
 from models.item_index import ItemIndex
-from models.ranking import Blend, blend, nearest, profile_embedding, shown_shares, source_weights
+from models.ranking import BandWeights, Blend, blend, nearest, profile_embedding, shown_shares, source_weights
 from models.rules import allowed_items, kept
 
 Floats = NDArray[np.float32]
@@ -31,6 +31,12 @@ class RankConfig:
     candidates_content: int = 50
     diversity: float = 0.0
     category_cap: int = 0
+    learned: BandWeights | None = None
+    """Weights in place of `weights`."""
+
+    def weights_of(self, history_length: int) -> Mapping[str, float]:
+        """Source → weight, for a user with a history of this length."""
+        return self.weights if self.learned is None else self.learned.of(history_length)
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def _rank(one: ListInput, index: ItemIndex, config: RankConfig, content: bool, c
     pool, sources = _pool(one, index, config, cosines)
     if not pool.ids:
         return []
-    blended = blend(pool.scores, source_weights(sources, config.weights))
+    blended = blend(pool.scores, source_weights(sources, config.weights_of(one.history_length)))
     cap, diversity = config.category_cap, config.diversity
     near = np.arange(len(pool.ids)) if cap else shortlist(blended.total, one.k, diversity)
     at = pool.places[near]

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from agents.evaluation.prequential import Report
+    from agents.records import ModelVersion
     from models.accuracy import Estimate
 
 CUTS = (10, 20)
@@ -21,6 +22,7 @@ def evaluate(
     k: Annotated[int, typer.Option("--k", min=1, max=100, help="Length of the lists.")] = 20,
     train: Annotated[float, typer.Option(min=0, max=1, help="Share of events, oldest first, to train only.")] = 0.8,
     until: Annotated[float, typer.Option(min=0, max=1, help="Share of events after which nothing is looked at.")] = 1.0,
+    feedback: Annotated[bool, typer.Option(help="What is taken from a list teaches the ranker.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -54,7 +56,7 @@ def evaluate(
         dataset = load(data)
     else:
         dataset = load_file(path, items)
-    played = Prequential(dataset, read_settings(), k, until)
+    played = Prequential(dataset, read_settings(), k, until, feedback)
     with Progress(console=Console(stderr=True), disable=as_json) as progress:
         task = progress.add_task(dataset.name, total=played.count)
         report = played.run(train / until, lambda count: progress.advance(task, count))
@@ -85,6 +87,17 @@ def figures(name: str, report: "Report", k: int) -> dict[str, Any]:
         "novelty_bits": round(report.exposure.novelty(), 3),
         "gini": round(report.exposure.gini(report.items), 4),
         "rejected": dict(report.rejected),
+        **({"ranker": _ranker(report.ranker)} if report.ranker is not None else {}),
+    }
+
+
+def _ranker(ranker: "ModelVersion") -> dict[str, Any]:
+    """What was learned from feedback; `gain` as [value, standard error]."""
+    return {
+        "choices": int(ranker.version),
+        "active": ranker.active,
+        "gain": [round(ranker.gain, 5), None if ranker.gain_error is None else round(ranker.gain_error, 5)],
+        "weights": {name: round(weight, 4) for name, weight in ranker.weights.items()},
     }
 
 
@@ -109,6 +122,12 @@ def _show(name: str, report: "Report", k: int) -> None:
         f"of {report.items:,} items {told['coverage']:.1%} were in some list; Gini of their places "
         f"{told['gini']:.3f}; novelty {told['novelty_bits']:.1f} bits. ± is a standard error over users."
     )
+    if "ranker" in told:
+        gain, error = told["ranker"]["gain"]
+        console.print(
+            f"the ranker learned from {told['ranker']['choices']:,} choices; by its weights they are {gain:.4f} ± "
+            f"{_text(error)} nats likelier than by the blend's; in use: {'yes' if told['ranker']['active'] else 'no'}."
+        )
 
 
 def _text(error: float | None) -> str:

@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 
 from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
+from agents.learner import LearnerAgent
 from agents.profiles import ProfilesAgent
-from agents.records import Item, Recommendation, Request, encode_json, read_catalogue
+from agents.ranker import RANKER, read_version
+from agents.records import Item, ModelVersion, Recommendation, Request, encode_json, read_catalogue
+from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
 from agents.scorer import Scorer, load_encoder
 from agents.scoring.vector_store import VectorStore
@@ -38,8 +41,11 @@ class Pipeline:
     that `rows_published_per_s` gives for a second.
     """
 
-    def __init__(self, settings: Settings, now_ms: int) -> None:
-        """Raises `SetupError` if the model that the settings name cannot be loaded."""
+    def __init__(self, settings: Settings, now_ms: int, feedback: bool = False) -> None:
+        """`feedback`: what users take from their lists teaches the learner, whose weights the scorer follows.
+
+        Raises `SetupError` if the model that the settings name cannot be loaded.
+        """
         settings = evaluation_settings(settings)
         self._topics = build_topics(settings)
         self._log, self._played_ms = MemoryLog(now_ms), now_ms
@@ -49,6 +55,9 @@ class Pipeline:
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
         self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
         self._scorer = Scorer(settings, encoder, self._vectors, Metrics())
+        self._learner = LearnerAgent(settings, Metrics()) if feedback else None
+        self.ranker: ModelVersion | None = None
+        """What the learner published last."""
         self._later: list[tuple[bytes, bytes, Item]] = []
         """Catalogue entries that come into the catalogue later, the next one last: key, value, and what it says."""
         self._profiles.assigned(frozenset({PARTITION}), self._profile_table)
@@ -91,6 +100,7 @@ class Pipeline:
         for key, value in events:
             self._log.send(self._topics.events.name, PARTITION, key, value, timestamp_ms=at_ms)
         self._run_profiles(self._topics.events.name)
+        self._learn()
 
     def ask(self, users: Sequence[str], k: int) -> list[Recommendation]:
         """A list of k items for each user, as of now, in order."""
@@ -99,8 +109,10 @@ class Pipeline:
         self._run_profiles(self._topics.requests.name)
         transaction = MemoryTransaction(self._log, MemoryTable())
         self._scorer.absorb(self._log.take(self._topics.candidates.name), transaction)
-        made = map(_RECOMMENDATION.decode, self._taken(self._topics.recommendations.name))
-        by_user = {one.user_id: one for one in made}
+        made = self._log.take(self._topics.recommendations.name)
+        by_user = {one.user_id: one for one in map(_RECOMMENDATION.decode, _values(made))}
+        if self._learner is not None:
+            self._profiles.absorb(made, MemoryTransaction(self._log, self._profile_table))
         return [by_user[user] for user in users]
 
     def tick(self) -> None:
@@ -122,8 +134,18 @@ class Pipeline:
     def _run_profiles(self, topic: str) -> None:
         transaction = MemoryTransaction(self._log, self._profile_table)
         self._profiles.absorb(self._log.take(topic), transaction)
-        self._log.take(self._topics.outcomes.name)
 
-    def _taken(self, topic: str) -> Iterator[bytes]:
-        for _, records in self._log.take(topic).of(topic):
-            yield from (record.value or b"" for record in records)
+    def _learn(self) -> None:
+        """What came of the lists teaches the learner; the scorer follows."""
+        outcomes = self._log.take(self._topics.outcomes.name)
+        if self._learner is None or not len(outcomes):
+            return
+        self._learner.absorb(outcomes, MemoryTransaction(self._log, MemoryTable()))
+        for value in _values(self._log.take(self._topics.models.name)):
+            self.ranker = read_version(RANKER, value)
+        self._scorer.follow(self.ranker)
+
+
+def _values(batch: Batch) -> Iterator[bytes]:
+    for records in batch.runs.values():
+        yield from (record.value or b"" for record in records)

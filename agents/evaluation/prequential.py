@@ -13,6 +13,7 @@ from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent, units
 from agents.evaluation.pipeline import Pipeline
+from agents.records import ModelVersion
 from agents.settings import Settings
 from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
 from models.evaluation import TakenItems
@@ -38,13 +39,17 @@ class Report:
     """Items that were taken, are in the catalogue or were shown."""
     rejected: Counter[str] = field(default_factory=Counter)
     """Events that a worker would have put into the dead letters, by reason."""
+    ranker: ModelVersion | None = None
+    """What was learned from feedback."""
 
 
 class Prequential:
     """One run over a data set."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, k: int, until: float = 1.0) -> None:
-        """`until`: the share of the events after which nothing is looked at.
+    def __init__(
+        self, dataset: Dataset, settings: Settings, k: int, until: float = 1.0, feedback: bool = False
+    ) -> None:
+        """`until`: the share of the events after which nothing is looked at; `feedback`: see `Pipeline`.
 
         Raises `SetupError` if no event is left, or no item of them is in the catalogue.
         """
@@ -52,7 +57,7 @@ class Prequential:
         if not self._events:
             raise SetupError(f"{dataset.name}: no events to look at")
         self._k = k
-        self._pipeline = Pipeline(settings, self._events[0].at_ms)
+        self._pipeline = Pipeline(settings, self._events[0].at_ms, feedback)
         self._pipeline.put_items(dataset.items)
         self._catalogue = {item["item_id"] for item in dataset.items}
         if self._catalogue and not any(event.taken in self._catalogue for event in self._events):
@@ -96,6 +101,7 @@ class Prequential:
         self._pipeline.close()
         report.items = len(self._catalogue.union(self._taken.ids, report.exposure.shown))
         report.rejected = self._pipeline.rejected
+        report.ranker = self._pipeline.ranker
         return report
 
     def _compare(self, group: Sequence[Unit], report: Report) -> None:

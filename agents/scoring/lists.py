@@ -1,6 +1,7 @@
 """Candidates in, recommendations out: the edge between the records and `models.ranked_list`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from agents.settings import Settings
 from models.bert.contract import TextEncoder
 from models.item_index import ItemIndex
 from models.ranked_list import ListInput, RankConfig, Ranked, rank_lists
+from models.ranking import BandWeights
 from models.reasons import Grounds, reason
 
 ENOUGH_EMBEDDED = 0.99
@@ -24,6 +26,8 @@ MOST_ITEMS = 100
 
 ACTIONS = {"b": "bought", "r": "rated", "l": "looked at"}
 
+FIXED = "fixed"
+"""The ranker of a list: the weights of the settings."""
 NO_MODEL = "no model"
 NO_TEXTS = "no item texts"
 NOT_EMBEDDED = "embeddings not ready"
@@ -67,6 +71,10 @@ class ListMaker:
         self._encoder = encoder
         self._queries: dict[str, NDArray[np.float32]] = {}
 
+    def use(self, learned: BandWeights | None) -> None:
+        """Rank with these weights from now on; None: with those of the settings."""
+        self._config = replace(self._config, learned=learned)
+
     def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
         """One list for each, in order. `check_candidates` has passed them."""
         left_out = self._left_out()
@@ -109,6 +117,7 @@ class ListMaker:
             model=model,
             variant=one.variant,
             asked_at=one.asked_ms / 1000,
+            ranker=self._config.learned.version if self._config.learned else FIXED,
         )
 
     def _item(self, one: Candidates, place: Ranked) -> RankedItem:

@@ -78,10 +78,11 @@ class LearnerAgent:
         """Learn from the choices among these outcomes, and publish."""
         parts = []
         offsets = dict(self._learned.offsets)
-        for partition, records in batch.of(self._topics.outcomes.name):
+        # In the order of partitions, whichever came first: the same batch is then the same state.
+        for partition, records in sorted(batch.of(self._topics.outcomes.name), key=lambda run: run[0]):
             for record in records:
                 try:
-                    choice = _choice(read_outcome(record.value), list(self._blend))
+                    choice = choice_of(read_outcome(record.value), list(self._blend))
                 except RecordError as exc:
                     transaction.dead_letter(record, exc)
                     continue
@@ -89,7 +90,7 @@ class LearnerAgent:
                     parts.append(choice)
             offsets[partition] = records[-1].offset + 1
         choices = join(parts, len(self._blend))
-        self._learned = Learned(self._learner.learn(self._learned.state, choices), offsets)
+        self._learned = Learned(self._learner.learn(self._learned.state, choices), dict(sorted(offsets.items())))
         model = to_record(self._learner, self._blend, self._learned, self._errors)
         transaction.send(self._topics.models.name, 0, RANKER, encode_json(model))
         transaction.count("choices_learned_total", len(choices))
@@ -102,7 +103,7 @@ class LearnerAgent:
         self._metrics.set("ranker_gain_error", np.inf if model.gain_error is None else model.gain_error)
 
 
-def _choice(outcome: Outcome, sources: Sequence[str]) -> Choices | None:
+def choice_of(outcome: Outcome, sources: Sequence[str]) -> Choices | None:
     """The choice in an outcome; None: there is none. Raises `RecordError` (`bad_field`) if it is not whole."""
     choice = outcome.choice
     if choice is None:

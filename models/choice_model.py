@@ -76,8 +76,8 @@ class ChoiceModel:
     def mean(self, evidence: Evidence) -> Floats:
         """The parameters [F] under this evidence."""
         matrix, vector = evidence.matrix, evidence.vector
-        moved: Floats = np.linalg.solve(np.diag(self._precision) + matrix, vector - matrix @ self._mean)
-        return self._mean + moved
+        moved = np.linalg.solve(np.diag(self._precision) + matrix, vector - matrix @ self._mean)
+        return np.asarray(self._mean + moved, np.float64)
 
     def weights(self, mean: Floats) -> Floats:
         """[bands, S] the weights to rank with: the sums m + d, and 0 where they are negative."""

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from agents.learner import LearnerAgent
 from agents.packed import CANDIDATES, RANKER_STATE
 from agents.ranker import RANKER, read_version
 from agents.records import ModelVersion, encode_json
-from agents.runtime.batch import Batch
+from agents.runtime.batch import Batch, Record
 from agents.runtime.metrics import Metrics
 from agents.runtime.reading import ReadRecord
 from agents.settings import Settings
@@ -60,17 +61,11 @@ def replayed(settings: Settings, topics: Topics, models: list[ModelVersion]) -> 
     agent, log, before = LearnerAgent(settings, Metrics()), MemoryLog(), dict[int, int]()
     for model in models:
         offsets = RANKER_STATE.read(model.state).offsets
-        batch = {
-            TP(topics.outcomes.name, partition): records
-            for partition in offsets
-            if (
-                records := [
-                    record
-                    for record in by_partition[partition]
-                    if before.get(partition, 0) <= record.offset < offsets[partition]
-                ]
-            )
-        }
+        batch: dict[TP, Sequence[Record]] = {}
+        for partition, end in offsets.items():
+            begin = before.get(partition, 0)
+            if taken := [record for record in by_partition[partition] if begin <= record.offset < end]:
+                batch[TP(topics.outcomes.name, partition)] = taken
         agent.absorb(Batch(batch), MemoryTransaction(log, MemoryTable()))
         before = offsets
     ((_, records),) = log.take(topics.models.name).of(topics.models.name)

@@ -48,11 +48,20 @@ class Scorer:
     def __init__(self, settings: Settings, encoder: TextEncoder | None, store: VectorStore | None, metrics: Metrics):
         self._topics, self._metrics = build_topics(settings), metrics
         self.catalogue = Catalogue(encoder, store)
-        self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder)
+        config = rank_config(settings)
+        self._sources = {source for source, weight in config.weights.items() if weight > 0}
+        self._maker = ListMaker(self.catalogue.index, config, encoder)
 
     def follow(self, model: ModelVersion | None) -> None:
-        """Rank with these learned weights from now on, if they are active; None: there are none."""
-        self._maker.use(None if model is None else band_weights(model))
+        """Rank with these learned weights from now on, if they are active; None: there are none.
+
+        Weights of other sources than the settings weigh are not taken: they come from a learner with other settings.
+        """
+        learned = None if model is None else band_weights(model)
+        if learned is not None and learned.of(0).keys() != self._sources:
+            log.warning("the learner has other sources than this scorer: ranking with the settings' weights")
+            learned = None
+        self._maker.use(learned)
 
     def still(self) -> tuple[str, ...]:
         """What goes on beside the lists."""

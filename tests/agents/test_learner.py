@@ -142,3 +142,10 @@ def test_a_scorer_ranks_with_what_is_learned_while_it_is_better() -> None:
     scorer.follow(model)
     scorer.follow(None)
     assert lists_of(scorer, log) == ("fixed", ["cf", "pop"])
+
+
+def test_a_scorer_with_other_sources_keeps_its_own_weights() -> None:
+    model = Learning().absorb(keyed(outcomes(CHOICES)))
+    scorer = Scorer(SETTINGS.model_copy(update={"weight_fresh": 0.0}), None, None, Metrics())
+    scorer.follow(model)
+    assert lists_of(scorer, MemoryLog(1_000)) == ("fixed", ["cf", "pop"])

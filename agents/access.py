@@ -97,8 +97,14 @@ def _scorer(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     return _worker(
         settings,
         "scorer",
-        reads=(topics.candidates, topics.items, topics.rules),
+        reads=(topics.candidates, topics.items, topics.rules, topics.models),
         writes=(topics.recommendations, topics.outcomes, topics.dead_letters),
+    )
+
+
+def _learner(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
+    return _worker(
+        settings, "learner", reads=(topics.outcomes, topics.models), writes=(topics.models, topics.dead_letters)
     )
 
 
@@ -132,11 +138,12 @@ def _requester(settings: Settings, topics: Topics, principal: str) -> Iterator[G
     yield from _reader(settings, topics, principal)
 
 
-WORKERS = ("profiles", "similarity", "scorer")
+WORKERS = ("profiles", "similarity", "scorer", "learner")
 _KINDS = {
     "profiles": _Kind("the profiles worker", _profiles),
     "similarity": _Kind("the similarity worker", _similarity),
     "scorer": _Kind("the scorer worker", _scorer),
+    "learner": _Kind("the learner worker", _learner),
     "operator": _Kind("a person with the commands, all but worker", _operator),
     "events-writer": _Kind("an application that sends events", _writer(lambda topics: topics.events)),
     "catalogue-writer": _Kind("an application that sends the catalogue", _writer(lambda topics: topics.items)),

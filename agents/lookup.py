@@ -49,35 +49,40 @@ def _until_the_end(consumer: Consumer) -> Iterator[tuple[bytes, bytes | None]]:
                 raise KafkaException(error)
 
 
-def read_whole(settings: Settings, topic: Topic, partition: int, end: int | None = None) -> Iterator[ReadRecord]:
+def read_whole(
+    settings: Settings, topic: Topic, partition: int, end: int | None = None, group: str | None = None
+) -> Iterator[ReadRecord]:
     """Every committed record of a partition up to `end` (None: the end that it has now), oldest first.
 
-    Unlike `scan` it does not stop where a transaction is open: what was committed after that began is waited for, for
-    at most `OPEN_TIMEOUT_S`. Raises `BrokerError`.
+    In the name of `group`, which is not joined (None: that of look-ups). Unlike `scan` it does not stop where a
+    transaction is open: what was committed after that began is waited for, for at most `OPEN_TIMEOUT_S`. Raises
+    `BrokerError`.
     """
     options = {"enable.partition.eof": True, "fetch.wait.max.ms": FETCH_WAIT_MS}
+    group = group or app_id(settings, "lookup")
     if end is None:
-        (end,) = ends_of(settings, topic, [partition])
+        (end,) = ends_of(settings, topic, [partition], group)
     place = TopicPartition(topic.name, partition, 0)
-    consumer = committed_consumer(settings, app_id(settings, "lookup"), **options)
+    consumer = committed_consumer(settings, group, **options)
     try:
         consumer.assign([place])
         yield from read_up_to(consumer, place, end)
     except KafkaException as exc:
-        raise unreadable(settings, topic, exc, app_id(settings, "lookup")) from exc
+        raise unreadable(settings, topic, exc, group) from exc
     finally:
         consumer.close()
 
 
-def ends_of(settings: Settings, topic: Topic, partitions: Sequence[int]) -> list[int]:
+def ends_of(settings: Settings, topic: Topic, partitions: Sequence[int], group: str | None = None) -> list[int]:
     """The ends that partitions have now, open transactions included. Raises `BrokerError`."""
     uncommitted = {"isolation.level": "read_uncommitted"}
-    consumer = committed_consumer(settings, app_id(settings, "lookup"), **uncommitted)
+    group = group or app_id(settings, "lookup")
+    consumer = committed_consumer(settings, group, **uncommitted)
     try:
         places = [TopicPartition(topic.name, partition) for partition in partitions]
         return [int(consumer.get_watermark_offsets(place, TIMEOUT_S)[1]) for place in places]
     except KafkaException as exc:
-        raise unreadable(settings, topic, exc, app_id(settings, "lookup")) from exc
+        raise unreadable(settings, topic, exc, group) from exc
     finally:
         consumer.close()
 

@@ -11,6 +11,7 @@ all its values: the first byte says which. Readers accept the versions in `READA
 | RowHead, -Body| table `item_rows`         | norms and popularity of an item; its co-counts |
 | Neighbours    | topic `neighbours`        | top neighbours of an item with weights, co-counts, norms, popularity |
 | Candidates    | topic `candidates`        | extract of a profile and candidates with a score per source |
+| RankerState   | topic `models`            | what the learner goes on with; see `agents.ranker` |
 """
 
 from typing import Annotated, Generic, TypeVar
@@ -55,6 +56,16 @@ def pack_floats(values: NDArray[np.floating]) -> bytes:
 def unpack_floats(packed: bytes) -> NDArray[np.float32]:
     """The read-only array that `pack_floats` packed."""
     return np.frombuffer(packed, "<f4")
+
+
+def pack_doubles(values: NDArray[np.floating]) -> bytes:
+    """Floats as little-endian float64."""
+    return values.astype("<f8").tobytes()
+
+
+def unpack_doubles(packed: bytes) -> NDArray[np.float64]:
+    """The read-only array that `pack_doubles` packed."""
+    return np.frombuffer(packed, "<f8")
 
 
 class Erasure(msgspec.Struct, array_like=True, gc=False):
@@ -167,6 +178,24 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     """The user was away for long before asking."""
 
 
+class RankerState(msgspec.Struct, array_like=True, gc=False):
+    """What the learner knows, in `ModelVersion.state`; arrays of float64."""
+
+    sources: list[str]
+    blend: bytes
+    """[S] the settings' weights that learning began with."""
+    bands: list[int]
+    places: list[int]
+    """Of `models.choice_model`: what the parameters are of."""
+    learned: tuple[bytes, bytes]
+    """Evidence: the lower triangle of A, and b."""
+    fixed: tuple[bytes, bytes]
+    gains: tuple[Finite, Finite, Finite, Finite]
+    choices: Int64
+    offsets: dict[int, Int64]
+    """Partition of `outcomes` → next offset to learn from."""
+
+
 P = TypeVar("P", bound=msgspec.Struct)
 
 
@@ -200,3 +229,4 @@ ROW_HEAD = PackedCodec(RowHead)
 ROW_BODY = PackedCodec(RowBody)
 NEIGHBOURS = PackedCodec(Neighbours)
 CANDIDATES = PackedCodec(Candidates)
+RANKER_STATE = PackedCodec(RankerState)

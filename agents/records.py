@@ -11,6 +11,8 @@ from msgspec import Meta
 from agents.errors import RecordError
 
 MAX_ID_BYTES = 256
+MOST_LIST_ITEMS = 100
+"""What an application may ask for."""
 MAX_EVENT_BYTES = 64 * 1024
 MAX_ITEM_BYTES = 256 * 1024
 LATEST_TIME_S = 32_503_680_000.0  # the year 3000; what is later is most likely in milliseconds
@@ -140,6 +142,17 @@ class Recommendation(msgspec.Struct, gc=False):
     variant: str = "default"
     asked_at: float | None = None
     """Kafka time of the (last) record that asked for it."""
+    ranker: str = "fixed"
+    """Weights of the sources: `fixed`, those of the settings, or the version of the learned ones."""
+
+
+class Choice(msgspec.Struct, gc=False):
+    """The items of a list that could be chosen when one of them was."""
+
+    positions: Annotated[list[Annotated[int, Meta(ge=0, lt=MOST_LIST_ITEMS)]], Meta(max_length=MOST_LIST_ITEMS)]
+    """Their places in the list, from 0; the chosen one's is among them."""
+    features: dict[str, Annotated[list[float], Meta(max_length=MOST_LIST_ITEMS)]]
+    """What the ranker saw: name → value for each of these places."""
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -158,6 +171,8 @@ class Outcome(msgspec.Struct, gc=False):
     features: dict[str, float] = {}
     triggers: list[str] = []
     """For `stale`: the records that asked for a list and were too old to get one."""
+    choice: Choice | None = None
+    """For the first click or purchase of an item of a list: what it was chosen among. The learner learns from it."""
 
 
 class ModelVersion(msgspec.Struct, gc=False):
@@ -167,6 +182,15 @@ class ModelVersion(msgspec.Struct, gc=False):
     version: str
     path: str = ""
     weights: dict[str, float] = {}
+    """For `ranker`: `source:length` → weight, for users with a history of at least this length."""
+    active: bool = True
+    """False: scorers go on with the weights of their settings."""
+    gain: float = 0.0
+    """For `ranker`: how much likelier, in nats, a choice is by these weights than by those of the settings."""
+    gain_error: float | None = None
+    """Its standard error; null: too few choices."""
+    state: bytes = b""
+    """What the learner goes on with, packed."""
 
 
 class Rule(msgspec.Struct, gc=False, omit_defaults=True):
@@ -250,6 +274,7 @@ read_user = JsonReader(User)
 read_request = JsonReader(Request)
 read_recommendation = JsonReader(Recommendation, 1024 * 1024)
 read_outcome = JsonReader(Outcome)
+read_model = JsonReader(ModelVersion, 1024 * 1024)
 read_rule_record = JsonReader(Rule, MAX_ITEM_BYTES)
 
 

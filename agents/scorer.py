@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from confluent_kafka import KafkaException
 
@@ -12,8 +12,9 @@ from agents.admin import check_topics
 from agents.errors import RecordError, SetupError
 from agents.expired import send_expired, send_stale
 from agents.packed import CANDIDATES, Candidates
-from agents.records import Item, encode_json, read_catalogue
-from agents.rules import named, read_rule
+from agents.ranker import RANKER, band_weights
+from agents.records import Item, ModelVersion, encode_json
+from agents.rules import named
 from agents.runtime.absorber import Absorber, start_producer
 from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch
@@ -24,10 +25,10 @@ from agents.runtime.health import Health, HealthServer
 from agents.runtime.metrics import Metrics
 from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
 from agents.runtime.refusal import refused
-from agents.runtime.view import View
 from agents.scoring.catalogue import Catalogue
 from agents.scoring.lists import ListMaker, check_candidates, rank_config
 from agents.scoring.vector_store import VectorStore
+from agents.scoring.views import Views
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
 from models.bert.contract import TextEncoder
@@ -43,34 +44,39 @@ FETCH_WAIT_MS = 100
 """A fetch is answered as soon as there is a committed record; a shorter wait only asks more often."""
 
 
-class Views(NamedTuple):
-    """What a scorer follows."""
-
-    items: View[Item]
-    rules: View[ShopRule]
-
-    def drain(self) -> tuple[list[tuple[bytes, Item | None]], list[tuple[bytes, ShopRule | None]]]:
-        """What changed since the last call. Raises what ended a view."""
-        for view in self:
-            if view.error is not None:
-                raise view.error
-        return self.items.drain(), self.rules.drain()
-
-
 class Scorer:
     """One scorer: makes the lists of each batch of candidates."""
 
     def __init__(self, settings: Settings, encoder: TextEncoder | None, store: VectorStore | None, metrics: Metrics):
         self._topics, self._metrics = build_topics(settings), metrics
         self.catalogue = Catalogue(encoder, store)
-        self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder)
+        config = rank_config(settings)
+        self._sources = {source for source, weight in config.weights.items() if weight > 0}
+        self._maker = ListMaker(self.catalogue.index, config, encoder)
 
     def follow(
-        self, items: Iterable[tuple[bytes, Item | None]], rules: Iterable[tuple[bytes, ShopRule | None]]
+        self,
+        items: Iterable[tuple[bytes, Item | None]] = (),
+        rules: Iterable[tuple[bytes, ShopRule | None]] = (),
+        models: Iterable[tuple[bytes, ModelVersion | None]] = (),
     ) -> None:
-        """Take over what changed in the catalogue and of the rules; None: deleted."""
+        """Take over what changed in the catalogue, of the rules and of the ranker; None: deleted."""
         self.catalogue.update(items)
         self._maker.rules.update(named(rules))
+        for key, model in models:
+            if key == RANKER:
+                self.rank_with(model)
+
+    def rank_with(self, model: ModelVersion | None) -> None:
+        """Rank with these learned weights from now on, if they are active; None: there are none.
+
+        Weights of other sources than the settings weigh are not taken: they come from a learner with other settings.
+        """
+        learned = None if model is None else band_weights(model)
+        if learned is not None and learned.of(0).keys() != self._sources:
+            log.warning("the learner has other sources than this scorer: ranking with the settings' weights")
+            learned = None
+        self._maker.use(learned)
 
     def still(self) -> tuple[str, ...]:
         """What goes on beside the lists."""
@@ -153,23 +159,17 @@ def _work(settings: Settings, ending: Ending) -> None:
         HealthServer(settings, health, metrics)
     data = DataFolder(settings, group)  # its lock is held as long as it is kept
     folder = data.claim()
-    needed = (
-        topics.candidates,
-        topics.items,
-        topics.rules,
-        topics.recommendations,
-        topics.outcomes,
-        topics.dead_letters,
-    )
+    needed = [topics.candidates, topics.items, topics.rules]
+    needed += [topics.models] if settings.learned_ranker else []
+    needed += [topics.recommendations, topics.outcomes, topics.dead_letters]
     check_topics(settings, [topic.name for topic in needed], NAME)
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
     scorer = Scorer(settings, encoder, store, metrics)
-    views = Views(View(settings, topics.items, read_catalogue), View(settings, topics.rules, read_rule))
-    for view in views:
-        view.start(metrics)
+    views = Views(settings)
+    views.start(metrics)
     producer = start_producer(settings, group)
-    while waiting := tuple(f"view {view.topic}" for view in views if not view.caught_up):
+    while waiting := views.waiting:
         if ending.requested.wait(VIEW_WAIT_S):
             return
         health.reasons = waiting

@@ -156,6 +156,9 @@ class Settings(SecuritySettings):
     weight_interest: float = Field(0.2, ge=0, description="… of popularity by interest.")
     weight_fresh: float = Field(0.05, ge=0, description="… of freshness.")
     weight_content: float = Field(0.1, ge=0, description="… of the nearness of texts.")
+    learned_ranker: bool = Field(
+        True, description="Rank with the learner's weights while they are better; off: with these alone."
+    )
     diversity: float = Field(0.05, ge=0, le=1, description="MMR: 0 ranks by score alone, 1 by variety alone.")
     calibration: float = Field(
         0.0, ge=0, le=1, description="A list has the history's categories in their shares: 0 no, 1 at any price."
@@ -163,6 +166,13 @@ class Settings(SecuritySettings):
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")
+
+    # --- learner
+    learn_every_s: float = Field(30.0, ge=0, le=60, description="Weights are learned and published at most so often.")
+    learning_half_life: float = Field(50_000.0, ge=100, description="What a choice taught fades by half after so many.")
+    learned_errors: float = Field(
+        2.0, ge=0, description="Learned weights are used while they are better by more than so many standard errors."
+    )
 
     @model_validator(mode="after")
     def _embedded_is_plain(self) -> Self:

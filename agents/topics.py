@@ -83,8 +83,9 @@ def build_topics(settings: Settings) -> Topics:
         cooccurrence=topic("cooccurrence", items, "delete", 7),
         neighbours=topic("neighbours", items, "compact"),
         candidates=topic("candidates", users, "delete", 1),
-        models=topic("models", 1, "compact"),
-        rules=topic("rules", 1, "compact"),
+        # The embedded broker gives all its topics the same number of partitions.
+        models=topic("models", users if settings.embedded else 1, "compact"),
+        rules=topic("rules", users if settings.embedded else 1, "compact"),
         dead_letters=topic("dead-letters", users, "delete", 7),
         profiles_changelog=Topic(changelog_name(settings, "profiles", "profiles"), users, "compact"),
         item_rows_changelog=Topic(changelog_name(settings, "similarity", "item_rows"), items, "compact"),

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from agents.knowledge import Knowledge
 from agents.packed import PROFILE
-from agents.records import Event, Outcome, Recommendation, Request, User, encode_json
+from agents.records import Choice, Event, Outcome, Recommendation, Request, User, encode_json
 from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.user_work import UserWork
-from models.outcomes import Attributed, ListConfig, act, arrive, close_old
+from models.outcomes import Attributed, ListConfig, act, arrive, choosable, close_old
 from models.profile import (
     EarlyAction,
     HistoryChange,
@@ -192,8 +192,18 @@ class UserFolder:
                     event_type=found.event_type,
                     variant=flight.variant,
                     features=flight.features[found.place],
+                    choice=_choice(found) if found.kind in {"clicked", "bought"} else None,
                 )
             )
+
+
+def _choice(found: Attributed) -> Choice | None:
+    """What an item was chosen among; None: it had been chosen before."""
+    rows = found.flight.features
+    positions = choosable(found.flight, found.place)
+    names = dict.fromkeys(name for place in positions for name in rows[place])
+    features = {name: [rows[place].get(name, 0.0) for place in positions] for name in names}
+    return Choice(positions, features) if positions else None
 
 
 def _after_erasure(folded: Folded, events: Iterable[tuple[Record, Event, int]]) -> Iterator[tuple[Record, Event, int]]:

@@ -245,7 +245,7 @@ def sum_by_item(items: NDArray[np.integer], values: NDArray[np.floating], place:
     represented by its last entry.
     """
     place[items] = np.arange(len(items), dtype=np.int32)
-    sums = np.bincount(place.take(items), values, len(items))
+    sums: Floats = np.asarray(np.bincount(place.take(items), values, len(items)), np.float64)
     found = (sums > 0).nonzero()[0]
     return items[found].astype(np.int64), sums[found]
 

@@ -93,6 +93,20 @@ def _touch(flight: ListInFlight, event: EarlyAction) -> Iterator[Attributed]:
         yield Attributed(flight, place, kind, event.event_type, event.at_ms)
 
 
+def choosable(flight: ListInFlight, place: int) -> list[int]:
+    """Places of a list among which this one has just been clicked or bought; empty: not for the first time, or alone.
+
+    What the user acted on earlier could not be chosen any more. Where the application says what it showed, nothing else
+    could be chosen either.
+    """
+    acted = [mark // len(_PLACES) for mark in flight.touched if mark % len(_PLACES)]
+    shown = [mark // len(_PLACES) for mark in flight.touched if not mark % len(_PLACES)]
+    if acted.count(place) != 1:
+        return []
+    left = {place, *(shown or range(len(flight.items)))}.difference(other for other in acted if other != place)
+    return sorted(left) if len(left) > 1 else []
+
+
 def _close(flight: ListInFlight, now_ms: int) -> Iterator[Attributed]:
     """Skipped: every item that was neither clicked, bought nor disliked."""
     acted = {mark // len(_PLACES) for mark in flight.touched if mark % len(_PLACES)}

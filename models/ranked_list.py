@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.item_index import Floats, ItemIndex
 from models.pool import CONTENT, REQUEST, RULE, ListInput, Pool, allowed_pins, limits_of, make_pool, with_named
-from models.ranking import Blend, blend, profile_embedding, shown_shares, source_weights
+from models.ranking import BandWeights, Blend, blend, profile_embedding, shown_shares, source_weights
 from models.rules.item_rules import ItemRules
 from models.rules.pins import with_pins
 from models.varied import make_caps, vary
@@ -36,6 +36,16 @@ class RankConfig:
     after_pause: Mapping[str, float] = field(default_factory=dict)
     """Source → what its weight is multiplied with when the user was away for long."""
     calibration: float = 0.0
+    learned: BandWeights | None = None
+    """Weights in place of `weights`."""
+
+    def weights_of(self, one: ListInput, sources: Sequence[str]) -> Floats:
+        """The weight of each source [S] for this user: the learned one if there are any, changed after a pause."""
+        learned = self.weights if self.learned is None else self.learned.of(one.history_length)
+        weights = source_weights(sources, learned)
+        if one.after_pause:
+            weights *= np.array([self.after_pause.get(source, 1.0) for source in sources], np.float32)
+        return weights
 
 
 @dataclass(frozen=True)
@@ -97,10 +107,7 @@ def _rank(
     sources = with_named(pool, sources, [item for _, item in pins], index, RULE)
     if not pool.ids:
         return []
-    weights = source_weights(sources, config.weights)
-    if one.after_pause:
-        weights *= np.array([config.after_pause.get(source, 1.0) for source in sources], np.float32)
-    blended = blend(pool.scores, weights)
+    blended = blend(pool.scores, config.weights_of(one, sources))
     if rules is not None:
         blended = replace(blended, total=blended.total * rules.factors(pool.places))
     fixed = [(position, pool.ids.index(item)) for position, item in pins]

@@ -8,6 +8,7 @@ Sources measure on scales of their own (sums of co-counts, counts of events, cos
 them comparable without knowing the scale, and keeps the distances within one source.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,21 @@ class Blend:
     """[S, n], each row's maximum is 1, or 0 where the source is silent"""
     shares: Floats
     """[S, n], each column sums to 1"""
+
+
+@dataclass(frozen=True)
+class BandWeights:
+    """Weights of the sources that depend on how long the user's history is."""
+
+    first: Sequence[int]
+    """First history length of each band, ascending from 0."""
+    weights: Sequence[Mapping[str, float]]
+    """Source → weight ≥ 0, for each band."""
+    version: str = ""
+
+    def of(self, history_length: int) -> Mapping[str, float]:
+        """The weights for a history of this length."""
+        return self.weights[bisect_right(self.first, history_length) - 1]
 
 
 def source_weights(sources: Sequence[str], weights: Mapping[str, float]) -> Floats:

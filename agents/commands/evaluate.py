@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from agents.evaluation.datasets import Dataset
-    from agents.records import Rule
     from agents.settings import Settings
 RATINGS_SPLIT = 0.75
 Progress = Callable[[int], object]
@@ -34,6 +33,7 @@ def evaluate(
     ratings: Annotated[bool, typer.Option("--ratings", help="Predict ratings instead of making lists.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with tables and charts to this file.")] = None,
     rules: Annotated[Path | None, typer.Option(help="Rules that hold: a file as for `rules put`.")] = None,
+    feedback: Annotated[bool, typer.Option(help="What is taken from a list teaches the ranker.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play events through the agents and see how often lists had what users took next.
@@ -64,7 +64,10 @@ def evaluate(
 
     from agents.commands import evaluate_tables as tables
     from agents.errors import SetupError
+    from agents.evaluation.against import chosen
+    from agents.evaluation.figures import figures
     from agents.evaluation.page import page
+    from agents.evaluation.prequential import Prequential
     from agents.rules import read_file
     from agents.settings import read_settings, unknown_variables
 
@@ -74,6 +77,10 @@ def evaluate(
         raise SetupError(f"--train {train:g} and --until {until:g} leave no events to look at")
     if split == 1:
         raise SetupError("--split 1 holds nothing back")
+    if feedback and (split or ratings):
+        raise SetupError(
+            "--feedback comes from lists that are asked for as time goes by: leave --split and --ratings out"
+        )
     held = [*read_file(rules).values()] if rules is not None else []
     if held and (split or ratings):
         raise SetupError("--rules holds in lists that are asked for as time goes by: leave --split and --ratings out")
@@ -87,7 +94,9 @@ def evaluate(
             told = _on_splits(dataset, settings, k or SPLIT_K, split, seeds, against, lambda n: bar.advance(task, n))
         else:
             task = bar.add_task(dataset.name, total=round(len(dataset.events) * until))
-            told = _as_time_went(dataset, settings, k or K, train, until, against, held, lambda n: bar.advance(task, n))
+            peers = chosen(against, settings.recency_power)
+            played = Prequential(dataset, settings, k or K, until, peers, held, feedback=feedback)
+            told = figures(dataset.name, played.run(train / until, lambda n: bar.advance(task, n)), k or K)
     if html is not None:
         _write(html, page(told))
     if as_json:
@@ -119,24 +128,6 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise SetupError(f"--html {path}: {exc.strerror}") from exc
-
-
-def _as_time_went(
-    dataset: "Dataset",
-    settings: "Settings",
-    k: int,
-    train: float,
-    until: float,
-    against: str,
-    rules: "Sequence[Rule]",
-    progress: Progress,
-) -> dict[str, Any]:
-    from agents.evaluation.against import chosen
-    from agents.evaluation.figures import figures
-    from agents.evaluation.prequential import Prequential
-
-    played = Prequential(dataset, settings, k, until, chosen(against, settings.recency_power), rules=rules)
-    return figures(dataset.name, played.run(train / until, progress), k)
 
 
 def _on_splits(

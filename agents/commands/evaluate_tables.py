@@ -25,7 +25,17 @@ def show(told: dict[str, Any]) -> None:
         f"of their places {told['gini']:.3f}, novelty {told['novelty_bits']:.1f} bits."
         + "".join(f" {name} {told[name][0]:.3f}." for name in ("diversity", "miscalibration") if name in told)
     )
+    if "ranker" in told:
+        console.print(_of_ranker(told["ranker"]))
     _show_cold(told, console)
+
+
+def _of_ranker(ranker: dict[str, Any]) -> str:
+    """What feedback taught."""
+    return (
+        f"The ranker learned from {ranker['choices']:,} choices; by its weights they are {_text(ranker['gain'])} nats "
+        f"likelier than by the blend's; in use: {'yes' if ranker['active'] else 'no'}."
+    )
 
 
 def _show_cold(told: dict[str, Any], console: Console) -> None:

@@ -41,5 +41,14 @@ def scorer(instance: Instance = None) -> None:
     run(read_settings(**_named(instance)))
 
 
+@worker.command(epilog="Example: profilestream worker learner --instance 1")
+def learner(instance: Instance = None) -> None:
+    """Outcomes → weights of the ranker; one works, others wait to take over."""
+    from agents.learner import run
+    from agents.settings import read_settings
+
+    run(read_settings(**_named(instance)))
+
+
 def _named(instance: str | None) -> dict[str, str]:
     return {} if instance is None else {"instance": instance}

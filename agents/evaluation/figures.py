@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.evaluation.held_out import Found
 from agents.evaluation.report import OURS, Method, Report
+from agents.records import ModelVersion
 from models.accuracy import Estimate, mean_of
 from models.held_out import MEASURES
 from models.moments import Mask, Moments
@@ -40,6 +41,17 @@ def figures(name: str, report: Report, k: int) -> dict[str, Any]:
         "cold_items": _among(report, report.moments.cold_items(), k),
         "first_items": _first_items(report, k),
         "rejected": dict(report.rejected),
+        **({"ranker": _ranker(report.ranker)} if report.ranker is not None else {}),
+    }
+
+
+def _ranker(ranker: ModelVersion) -> dict[str, Any]:
+    """What was learned from feedback; `gain` as [value, standard error]."""
+    return {
+        "choices": int(ranker.version),
+        "active": ranker.active,
+        "gain": [round(ranker.gain, 5), None if ranker.gain_error is None else round(ranker.gain_error, 5)],
+        "weights": {name: round(weight, 4) for name, weight in ranker.weights.items()},
     }
 
 

@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 
 from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
+from agents.learner import LearnerAgent
 from agents.packed import CANDIDATES
 from agents.profiles import ProfilesAgent
-from agents.records import Filters, Item, Recommendation, Request, Rule, encode_json, read_catalogue
+from agents.ranker import RANKER, read_version
+from agents.records import Filters, Item, ModelVersion, Recommendation, Request, Rule, encode_json, read_catalogue
 from agents.rules import read_rule
+from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
 from agents.scorer import Scorer, load_encoder
 from agents.scoring.lists import ListMaker, rank_config
@@ -42,8 +45,11 @@ class Pipeline:
     that `rows_published_per_s` gives for a second.
     """
 
-    def __init__(self, settings: Settings, now_ms: int) -> None:
-        """Raises `SetupError` if the model that the settings name cannot be loaded."""
+    def __init__(self, settings: Settings, now_ms: int, feedback: bool = False) -> None:
+        """`feedback`: what users take from their lists teaches the learner, whose weights the scorer follows.
+
+        Raises `SetupError` if the model that the settings name cannot be loaded.
+        """
         settings = evaluation_settings(settings)
         self._topics = build_topics(settings)
         self._log, self._played_ms = MemoryLog(now_ms), now_ms
@@ -53,6 +59,9 @@ class Pipeline:
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
         self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
         self._scorer = Scorer(settings, encoder, self._vectors, Metrics())
+        self._learner = LearnerAgent(settings, Metrics()) if feedback else None
+        self.ranker: ModelVersion | None = None
+        """What the learner published last."""
         self._later: list[tuple[bytes, bytes, Item]] = []
         """Catalogue entries that come into the catalogue later, the next one last: key, value, and what it says."""
         self._profiles.assigned(frozenset({PARTITION}), self._profile_table)
@@ -79,7 +88,7 @@ class Pipeline:
         for rule in rules:
             key, value = rule.name.encode(), encode_json(rule)
             self._profiles.knowledge.rules.put(key, value)
-            self._scorer.follow((), [(key, read_rule(key, value))])
+            self._scorer.follow(rules=[(key, read_rule(key, value))])
 
     def close(self) -> None:
         """Let go of the file of vectors."""
@@ -102,6 +111,7 @@ class Pipeline:
         for key, value in events:
             self._log.send(self._topics.events.name, PARTITION, key, value, timestamp_ms=at_ms)
         self._run_profiles(self._topics.events.name)
+        self._learn()
 
     def more_scorers(self, settings: Mapping[str, Settings]) -> dict[str, ListMaker]:
         """Makers of lists under other settings of the scorer, from the same candidates."""
@@ -125,12 +135,11 @@ class Pipeline:
         transaction = MemoryTransaction(self._log, MemoryTable())
         batch = self._log.take(self._topics.candidates.name)
         self._scorer.absorb(batch, transaction)
-        scored = list(map(_RECOMMENDATION.decode, self._taken(self._topics.recommendations.name)))
-        candidates = [
-            CANDIDATES.read(record.value or b"")
-            for _, records in batch.of(self._topics.candidates.name)
-            for record in records
-        ]
+        sent = self._log.take(self._topics.recommendations.name)
+        if self._learner is not None:
+            self._profiles.absorb(sent, MemoryTransaction(self._log, self._profile_table))
+        scored = list(map(_RECOMMENDATION.decode, _values(sent)))
+        candidates = list(map(CANDIDATES.read, _values(batch)))
         lists = {}
         for name, maker in makers.items():
             made = scored if maker is None else maker.make(candidates, transaction.now_ms / 1000)
@@ -159,8 +168,18 @@ class Pipeline:
     def _run_profiles(self, topic: str) -> None:
         transaction = MemoryTransaction(self._log, self._profile_table)
         self._profiles.absorb(self._log.take(topic), transaction)
-        self._log.take(self._topics.outcomes.name)
 
-    def _taken(self, topic: str) -> Iterator[bytes]:
-        for _, records in self._log.take(topic).of(topic):
-            yield from (record.value or b"" for record in records)
+    def _learn(self) -> None:
+        """What came of the lists teaches the learner; the scorer follows."""
+        outcomes = self._log.take(self._topics.outcomes.name)
+        if self._learner is None or not len(outcomes):
+            return
+        self._learner.absorb(outcomes, MemoryTransaction(self._log, MemoryTable()))
+        for value in _values(self._log.take(self._topics.models.name)):
+            self.ranker = read_version(RANKER, value)
+        self._scorer.rank_with(self.ranker)
+
+
+def _values(batch: Batch) -> Iterator[bytes]:
+    for records in batch.runs.values():
+        yield from (record.value or b"" for record in records)

@@ -39,10 +39,12 @@ class Prequential:
         peers: Mapping[str, Peer] | None = None,
         rules: Iterable[Rule] = (),
         scorers: Mapping[str, Settings] | None = None,
+        feedback: bool = False,
     ) -> None:
         """`until`: the share of the events after which nothing is looked at; `peers`: fresh models to compare with.
 
         `rules`: what holds in all lists. `scorers`: other settings of the scorer, compared as methods of these names.
+        `feedback`: what users take from the lists of `settings` teaches the ranker of these.
 
         Raises `SetupError` if no event is left, or no item of them is in the catalogue.
         """
@@ -50,7 +52,7 @@ class Prequential:
         if not self._events:
             raise SetupError(f"{dataset.name}: no events to look at")
         self._k = k
-        self._pipeline = Pipeline(settings, self._events[0].at_ms)
+        self._pipeline = Pipeline(settings, self._events[0].at_ms, feedback=feedback)
         self._pipeline.put_items(dataset.items)
         self._pipeline.put_rules(rules)
         self._makers = self._pipeline.more_scorers(scorers or {})
@@ -105,6 +107,7 @@ class Prequential:
         report.items = len(self._catalogue.union(self._taken.ids, report.exposure.shown))
         report.rejected = self._pipeline.rejected
         report.peer_seconds = {name: round(seconds, 1) for name, seconds in self._against.seconds.items()}
+        report.ranker = self._pipeline.ranker
         return report
 
     def _compare(self, group: Sequence[Unit], report: Report) -> None:

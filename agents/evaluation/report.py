@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agents.records import ModelVersion
 from models.accuracy import NOT_IN_LIST, Accuracy, Exposure
 from models.categories import Contents, Floats
 from models.evaluation import TakenItems
@@ -46,6 +47,8 @@ class Report:
     """Events that a worker would have put into the dead letters, by reason."""
     peer_seconds: dict[str, float] = field(default_factory=dict)
     """What models of others took, fits and lists."""
+    ranker: ModelVersion | None = None
+    """What was learned from feedback."""
 
     @property
     def lists(self) -> Accuracy:

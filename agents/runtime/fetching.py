@@ -28,7 +28,10 @@ class BatchReader:
         topics: Sequence[str],
         on_rebalance: Callable[[], None],
         on_assigned: Callable[[Mapping[TP, int]], None] = lambda _: None,
+        choose: Callable[[list[TopicPartition]], list[TopicPartition]] | None = None,
     ) -> None:
+        """`choose`: what to read, and from where, when the group gives these partitions; None: just these."""
+        self._choose = choose
         self._consumer, self._on_rebalance, self._on_assigned = consumer, on_rebalance, on_assigned
         self._epoch = 0
         self._membership: Any = None
@@ -64,6 +67,9 @@ class BatchReader:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._changed(consumer, partitions)
+        if self._choose is not None:
+            partitions = self._choose(partitions)
+            consumer.assign(partitions)
         self._on_assigned({TP(one.topic, one.partition): 0 for one in partitions})
 
     def _changed(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:

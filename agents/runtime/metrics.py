@@ -30,6 +30,10 @@ Name = Literal[
     "expired_total",
     "stale_total",
     "score_seconds",
+    "choices_learned_total",
+    "ranker_active",
+    "ranker_gain",
+    "ranker_gain_error",
 ]
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -74,6 +78,10 @@ METRICS: dict[Name, Metric] = {
     "expired_total": Metric("counter", "Requests whose deadline passed before they had a list."),
     "stale_total": Metric("counter", "Triggering events that were too old for a list."),
     "score_seconds": Metric("histogram", "Seconds to rank a batch of lists.", (), _SECONDS),
+    "choices_learned_total": Metric("counter", "Clicks and purchases in lists that the learner learned from."),
+    "ranker_active": Metric("gauge", "1: the learned weights are better and to be used; 0: they are not."),
+    "ranker_gain": Metric("gauge", "How much likelier, in nats, choices are by the learned weights than by the blend."),
+    "ranker_gain_error": Metric("gauge", "Standard error of that; infinite while there are too few choices."),
 }
 
 

@@ -1,6 +1,7 @@
 """Candidates in, recommendations out: the edge between the records and `models.ranked_list`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from models.bert.contract import TextEncoder
 from models.item_index import ItemIndex
 from models.pool import RULE, ListInput
 from models.ranked_list import RankConfig, Ranked, rank_lists
+from models.ranking import BandWeights
 from models.reasons import Grounds, reason
 from models.rules.item_rules import ItemRules
 
@@ -29,6 +31,8 @@ FROM_HISTORY = frozenset({"item_cf", "ridge"})
 ACTIONS = {"b": "bought", "r": "rated", "k": "liked", "s": "shared", "c": "chose", "m": "chose", "l": "looked at"}
 """What is said of the letters of `Candidates.actions`; of others nothing."""
 
+FIXED = "fixed"
+"""The ranker of a list: the weights of the settings."""
 NO_MODEL = "no model"
 NO_TEXTS = "no item texts"
 NOT_EMBEDDED = "embeddings not ready"
@@ -76,6 +80,10 @@ class ListMaker:
         self.rules = ItemRules(index)
         """The shop's rules, as of the last batch."""
 
+    def use(self, learned: BandWeights | None) -> None:
+        """Rank with these weights from now on; None: with those of the settings."""
+        self._config = replace(self._config, learned=learned)
+
     def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
         """One list for each, in order. `check_candidates` has passed them."""
         self.rules.refresh(now_s)
@@ -119,6 +127,7 @@ class ListMaker:
             model=model,
             variant=one.variant,
             asked_at=one.asked_ms / 1000,
+            ranker=self._config.learned.version if self._config.learned else FIXED,
         )
 
     def _item(self, one: Candidates, place: Ranked) -> RankedItem:

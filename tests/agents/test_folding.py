@@ -89,9 +89,11 @@ def test_what_a_list_led_to_is_told_with_the_features_that_the_ranker_saw(folder
     (outcome,) = [json.loads(value) for value in bought.outcomes]
     assert (outcome["outcome"], outcome["item_id"], outcome["position"]) == ("bought", "b", 1)
     assert outcome["features"] == {"popular": 0.5}
+    assert outcome["choice"] == {"positions": [0, 1], "features": {"popular": [0.5, 0.5]}}
     closed = folder.fold(UserWork("u", recommendations=[(record(1), sent("two", "c"))]), row(bought))
     (outcome,) = [json.loads(value) for value in closed.outcomes]
     assert (outcome["recommendation_id"], outcome["outcome"], outcome["item_id"]) == ("one", "skipped", "a")
+    assert outcome["choice"] is None
 
 
 def test_a_user_of_whom_nothing_is_known_has_no_row(folder: UserFolder) -> None:

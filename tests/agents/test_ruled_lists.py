@@ -37,7 +37,7 @@ def event(user: str, item: str, kind: EventType = "purchase", at_ms: int = NOW_M
 
 
 def listed(pipeline: Pipeline, filters: Filters | None = None) -> list[RankedItem]:
-    return pipeline.ask(["ana"], 20, filters)[0].items
+    return pipeline.ask({"ana": 0}, 20, filters)[0].items
 
 
 def ids(pipeline: Pipeline, filters: Filters | None = None) -> set[str]:

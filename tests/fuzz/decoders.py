@@ -9,12 +9,14 @@ import numpy as np
 
 from agents.checks import read_co_counts, read_neighbours, read_row_body
 from agents.cuts import CUT, Cut
+from agents.learner import choice_of
 from agents.packed import (
     CANDIDATES,
     CO_COUNTS,
     ERASURE,
     NEIGHBOURS,
     PROFILE,
+    RANKER_STATE,
     ROW_BODY,
     ROW_HEAD,
     Candidates,
@@ -22,16 +24,19 @@ from agents.packed import (
     Erasure,
     Neighbours,
     PackedCodec,
+    RankerState,
     RowBody,
     RowHead,
     pack_floats,
     pack_ints,
 )
 from agents.records import (
+    Choice,
     Context,
     Event,
     Filters,
     Item,
+    Outcome,
     RankedItem,
     Recommendation,
     Request,
@@ -40,6 +45,7 @@ from agents.records import (
     encode_json,
     read_catalogue,
     read_event,
+    read_outcome,
     read_recommendation,
     read_request,
     read_rule_record,
@@ -65,6 +71,12 @@ def _read_candidates(value: bytes) -> Candidates:
     record = CANDIDATES.read(value)
     check_candidates(record)
     return record
+
+
+def _read_outcome(value: bytes) -> Outcome:
+    outcome = read_outcome(value)
+    choice_of(outcome, ["popular"])
+    return outcome
 
 
 def _public(name: str, read: Any, check: Callable[[Any], None], *records: msgspec.Struct) -> Decoder:
@@ -108,6 +120,11 @@ _CANDIDATES = [
     ),
     Candidates("u", "r", [], None, 1, 1, 0, [], [], [], [], b"", ints(), 0),
 ]  # fmt: skip
+
+_OUTCOMES = [
+    Outcome("u", "r", "clicked", 1.5, "a", 1, "click", choice=Choice([0, 1], {"popular": [1.0, 0.5]})),
+    Outcome("u", "r", "stale", 1.5, triggers=["events-0-7"]),
+]
 
 # fmt: off
 DECODERS = (
@@ -207,6 +224,19 @@ DECODERS = (
             {"land=fr": (ints(0), ints(2))},
         ),
         CoCounts(1, [], ints(), ints(), ints(), ints(), ints(), ints(), ints()),
+    ),
+    Decoder(
+        "outcomes",
+        [encode_json(outcome) for outcome in _OUTCOMES],
+        False,
+        partial(decoded, _read_outcome, encode_json, limits.outcome),
+    ),
+    _packed(
+        "RankerState",
+        RANKER_STATE,
+        RANKER_STATE.read,
+        lambda record: limits.finite(*record.gains),
+        RankerState(["popular"], b"\0" * 8, [0], [1], (b"", b""), (b"\1" * 8, b""), (1.0, 1.0, 0.5, 2.0), 3, {0: 7}),
     ),
     _packed(
         "RowHead",

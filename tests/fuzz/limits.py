@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from agents.packed import Candidates, CoCounts, Neighbours, RowBody, RowHead, unpack_floats, unpack_ints
-from agents.records import Event, Filters, Item, Recommendation, Request, Rule, User
+from agents.records import Event, Filters, Item, Outcome, Recommendation, Request, Rule, User
 from agents.rules import to_shop_rule
 from models.profile import Profile
 
@@ -120,6 +120,16 @@ def recommendation(record: Recommendation) -> None:
     finite(record.created_at)
     for ranked in record.items:
         finite(ranked.score, *ranked.sources.values(), *ranked.features.values())
+
+
+def outcome(record: Outcome) -> None:
+    """Topic `outcomes`, as the learner reads it."""
+    choice = record.choice
+    if choice is not None:
+        assert record.position in choice.positions
+        assert len(set(choice.positions)) == len(choice.positions) <= 100
+        assert all(len(values) == len(choice.positions) for values in choice.features.values())
+        finite(*(value for values in choice.features.values() for value in values))
 
 
 def profile(record: Profile) -> None:

@@ -4,7 +4,7 @@ sent ──► clicked ──► bought          one outcome of each kind for a 
   └────────────────────► closed      after n later events, t seconds, or too many newer lists: the rest is skipped
 """
 
-from models.outcomes import ListConfig, act, arrive, close_old
+from models.outcomes import ListConfig, act, arrive, choosable, close_old
 from models.profile import EarlyAction, ListInFlight, Profile
 
 CONFIG = ListConfig(kept=2, events=3, seconds=60)
@@ -77,3 +77,28 @@ def test_no_list_is_followed_when_none_is_to_be_kept() -> None:
     assert kinds(arrive(profile, flight("one", "a"), ListConfig(kept=0))) == []
     assert kinds(act(profile, click("a", "one"), ListConfig(kept=0))) == []
     assert (profile.lists, profile.early) == ([], [])
+
+
+def among(profile: Profile, *events: EarlyAction) -> list[list[int]]:
+    """What each clicked or bought item was chosen among."""
+    found = (one for event in events for one in act(profile, event, CONFIG))
+    return [choosable(one.flight, one.place) for one in found if one.kind in {"clicked", "bought"}]
+
+
+def test_an_item_is_chosen_among_what_was_not_chosen_before() -> None:
+    profile = Profile(lists=[flight("one", "a", "b", "c", "d")])
+    seen = among(profile, click("b"), click("d", event_type="dislike"), click("a"), click("c"))
+    assert seen == [[0, 1, 2, 3], [0, 2], []], "of the last one left it says nothing that it is chosen"
+
+
+def test_an_item_is_chosen_once() -> None:
+    profile = Profile(lists=[flight("one", "a", "b")])
+    assert among(profile, click("b"), click("b", event_type="purchase")) == [[0, 1], []]
+    profile = Profile(lists=[flight("one", "a", "b")])
+    assert among(profile, click("b", event_type="dislike"), click("b")) == [[]]
+
+
+def test_what_was_not_shown_could_not_be_chosen() -> None:
+    profile = Profile(lists=[flight("one", "a", "b", "c", "d")])
+    shown = [click(item, event_type="impression") for item in ("a", "b")]
+    assert among(profile, *shown, click("b"), click("d")) == [[0, 1], [0, 3]]

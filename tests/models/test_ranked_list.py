@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.bert.contract import HashEncoder
+from models.choice_model import BANDS
 from models.item_index import ItemIndex
+from models.learner import Learner
 from models.ranked_list import CONTENT, ListInput, RankConfig, rank_lists
+from models.ranking import BandWeights
 
 WORDS = ["mug", "pot", "lamp", "rug", "card", "bag"]
 CONFIG = RankConfig(weights={"item_cf": 1.0, "popular": 0.1, CONTENT: 0.3}, candidates_content=5, diversity=0.2)
@@ -73,6 +76,34 @@ def test_what_must_not_be_in_a_list_never_is(batch: list[ListInput], content: bo
             assert content or CONTENT not in place.features
 
 
+@given(inputs(), st.lists(st.floats(0, 2, width=16), min_size=3, max_size=3), st.booleans())
+def test_with_learned_weights_shares_sum_to_one(one: ListInput, weights: list[float], content: bool) -> None:
+    banded = BandWeights((0,), (dict(zip(CONFIG.weights, weights, strict=True)),), "1")
+    (places,) = rank_lists([one], INDEX, replace(CONFIG, learned=banded), content)
+    for place in places:
+        assert abs(sum(place.shares.values()) - 1) < 1e-9
+        assert min(place.shares.values()) >= 0
+
+
+@given(st.lists(inputs(), max_size=4), st.booleans())
+def test_before_the_first_choice_the_learned_order_is_the_blends(batch: list[ListInput], content: bool) -> None:
+    blend = list(CONFIG.weights.values())
+    learner = Learner(np.array(blend), 1_000.0)
+    rows = learner.weights(learner.start()).tolist()
+    banded = BandWeights(BANDS, [dict(zip(CONFIG.weights, row, strict=True)) for row in rows], "0")
+    learned = rank_lists(batch, INDEX, replace(CONFIG, learned=banded), content)
+    assert learned == rank_lists(batch, INDEX, CONFIG, content)
+
+
+def test_the_history_length_decides_which_weights_count() -> None:
+    banded = BandWeights((0, 5), ({"popular": 1.0}, {"item_cf": 1.0}), "1")
+    scores = np.array([[1, 0.5], [0.5, 1]], np.float32)
+    for length, best in ((0, "i1"), (4, "i1"), (5, "i0"), (500, "i0")):
+        one = ListInput(1, ["i0", "i1"], ["item_cf", "popular"], scores, np.array([-1, -1]), [], frozenset(), length)
+        ((place,),) = rank_lists([one], INDEX, replace(CONFIG, learned=banded), content=False)
+        assert place.item_id == best
+
+
 @given(st.lists(inputs(), min_size=2, max_size=5))
 def test_a_list_does_not_depend_on_its_batch(batch: list[ListInput]) -> None:
     together = rank_lists(batch, INDEX, CONFIG, content=False)
@@ -131,3 +162,12 @@ def test_features_are_what_the_blend_saw() -> None:
     assert places[0].features == {"item_cf": 1.0, "popular": 0.25, "history_length": 7.0}
     assert places[1].features == {"item_cf": 0.5, "popular": 1.0, "history_length": 7.0}
     np.testing.assert_allclose([place.score for place in places], [1.025, 0.6], rtol=1e-6)
+
+
+def test_a_pause_changes_learned_weights_too() -> None:
+    banded = BandWeights((0,), ({"item_cf": 1.0, "popular": 0.5},), "1")
+    config = replace(CONFIG, learned=banded, after_pause={"popular": 4.0})
+    one = ListInput(1, ["i0"], ["item_cf", "popular"], np.ones((2, 1), np.float32), np.array([-1]), [], frozenset())
+    for after_pause, score in ((False, 1.5), (True, 3.0)):
+        ((place,),) = rank_lists([replace(one, after_pause=after_pause)], INDEX, config, content=False)
+        assert place.score == score

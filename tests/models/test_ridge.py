@@ -17,7 +17,7 @@ baskets = hnp.arrays(np.int64, st.tuples(st.integers(1, 40), st.integers(2, 9)),
 def others(counts: Ints, item: int) -> Ints:
     """All other items that have a count with this one, strongest first."""
     order = np.argsort(-counts[item], kind="stable")
-    return order[(counts[item, order] > 0) & (order != item)]
+    return np.asarray(order[(counts[item, order] > 0) & (order != item)], np.int64)
 
 
 def c_of(g: Ints) -> Ints:

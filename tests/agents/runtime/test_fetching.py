@@ -76,6 +76,9 @@ class ScriptedConsumer:
         taken, self.messages = self.messages[:most], self.messages[most:]
         return taken
 
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.owned = partitions
+
     def assignment(self) -> list[TopicPartition]:
         return self.owned
 
@@ -130,6 +133,20 @@ def test_the_assignment_is_told() -> None:
     consumer.callbacks["on_assign"](consumer, [TopicPartition("t", 1)])
     consumer.callbacks["on_revoke"](consumer, [TopicPartition("t", 1)])
     assert told == [{TP("t", 1): 0}]
+
+
+def test_other_partitions_may_be_read_than_the_group_gives() -> None:
+    consumer, told = ScriptedConsumer(), list[Mapping[TP, int]]()
+
+    def all_of_another(given: list[TopicPartition]) -> list[TopicPartition]:
+        return [TopicPartition("other", partition, 7) for partition in range(2)] if given else []
+
+    BatchReader(cast("Consumer", consumer), ["t"], lambda: None, told.append, all_of_another)
+    consumer.callbacks["on_assign"](consumer, [TopicPartition("t", 0)])
+    assert [(one.topic, one.partition, one.offset) for one in consumer.owned] == [("other", 0, 7), ("other", 1, 7)]
+    consumer.callbacks["on_assign"](consumer, [])
+    assert consumer.owned == []
+    assert told == [{TP("other", 0): 0, TP("other", 1): 0}, {}]
 
 
 def test_old_and_new_partitions_are_never_mixed() -> None:

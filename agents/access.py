@@ -95,9 +95,20 @@ def _scorer(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     )
 
 
+def _evaluation(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
+    return _worker(
+        settings,
+        "evaluation",
+        reads=(topics.events, topics.users, topics.recommendations, topics.outcomes, topics.live_changelog),
+        writes=(topics.live_changelog, topics.dead_letters),
+        asks=("restore", "standby"),
+    )
+
+
 def _operator(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     """What the commands need: to look at everything, to send what applications send, and to retry any dead letter."""
-    kept = {topics.neighbours, topics.outcomes, topics.models, topics.profiles_changelog, topics.item_rows_changelog}
+    changelogs = (topics.profiles_changelog, topics.item_rows_changelog, topics.live_changelog)
+    kept = {topics.neighbours, topics.outcomes, topics.models, *changelogs}
     for topic in topics.all():
         written = () if topic in kept else (WRITE,)
         yield Grant("topic", topic.name, (CREATE, READ, CONFIGS, *written))
@@ -125,11 +136,12 @@ def _requester(settings: Settings, topics: Topics, principal: str) -> Iterator[G
     yield from _reader(settings, topics, principal)
 
 
-WORKERS = ("profiles", "similarity", "scorer")
+WORKERS = ("profiles", "similarity", "scorer", "evaluation")
 _KINDS = {
     "profiles": _Kind("the profiles worker", _profiles),
     "similarity": _Kind("the similarity worker", _similarity),
     "scorer": _Kind("the scorer worker", _scorer),
+    "evaluation": _Kind("the evaluation worker", _evaluation),
     "operator": _Kind("a person with the commands, all but worker", _operator),
     "events-writer": _Kind("an application that sends events", _writer(lambda topics: topics.events)),
     "catalogue-writer": _Kind("an application that sends the catalogue", _writer(lambda topics: topics.items)),

@@ -11,6 +11,8 @@ all its values: the first byte says which. Readers accept the versions in `READA
 | RowHead, -Body| table `item_rows`         | norms and popularity of an item; its co-counts |
 | Neighbours    | topic `neighbours`        | top neighbours of an item with weights, co-counts, norms, popularity |
 | Candidates    | topic `candidates`        | extract of a profile and candidates with a score per source |
+| LiveUser      | table `live`              | newest lists and events of a user, and counts; see `models.live_hits` |
+| Moments       | table `live`              | sums over users; see `models.moments` |
 """
 
 from typing import Annotated, Generic, TypeVar
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from agents.errors import RecordError
 from agents.records import Filters
+from models.live_hits import LiveUser
 from models.profile import Finite, Profile
 
 VERSION = 1
@@ -162,6 +165,13 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     """What the user did with each item of `recent`, a letter each: b bought, r rated, l looked at; empty: not known."""
 
 
+class Moments(msgspec.Struct, array_like=True, gc=False):
+    """Sums over the users of a partition."""
+
+    upper: bytes
+    """The upper triangle of M row by row, ints: `models.moments.UPPER`."""
+
+
 P = TypeVar("P", bound=msgspec.Struct)
 
 
@@ -195,3 +205,5 @@ ROW_HEAD = PackedCodec(RowHead)
 ROW_BODY = PackedCodec(RowBody)
 NEIGHBOURS = PackedCodec(Neighbours)
 CANDIDATES = PackedCodec(Candidates)
+LIVE_USER = PackedCodec(LiveUser)
+MOMENTS = PackedCodec(Moments)

@@ -114,6 +114,14 @@ class RankedItem(msgspec.Struct, gc=False):
     """What the ranker saw; outcomes repeat it as training data."""
 
 
+NO_SOURCE = "none"
+
+
+def lead_source(item: RankedItem) -> str:
+    """The source with the largest share of an item; `NO_SOURCE` if it has none."""
+    return max(item.sources, key=item.sources.__getitem__, default=NO_SOURCE)
+
+
 class Recommendation(msgspec.Struct, gc=False):
     """One ranked list. Topic `recommendations`, key = user_id."""
 
@@ -151,6 +159,8 @@ class Outcome(msgspec.Struct, gc=False):
     features: dict[str, float] = {}
     triggers: list[str] = []
     """For `stale`: the records that asked for a list and were too old to get one."""
+    source: str = ""
+    """The source with the largest share of the item in the list."""
 
 
 class ModelVersion(msgspec.Struct, gc=False):

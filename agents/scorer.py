@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from confluent_kafka import KafkaException
@@ -29,6 +29,7 @@ from agents.scoring.lists import ListMaker, check_candidates, rank_config
 from agents.scoring.vector_store import VectorStore
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
+from agents.variants import by_variant
 from models.bert.contract import TextEncoder
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,10 @@ class Scorer:
     def __init__(self, settings: Settings, encoder: TextEncoder | None, store: VectorStore | None, metrics: Metrics):
         self._topics, self._metrics = build_topics(settings), metrics
         self.catalogue = Catalogue(encoder, store)
-        self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder)
+        variants = {variant: rank_config(varied) for variant, varied in by_variant(settings)}
+        self._maker = ListMaker(self.catalogue.index, rank_config(settings), encoder, variants)
+        self._told: set[str] = set()
+        """Unknown variants that were logged."""
 
     def still(self) -> tuple[str, ...]:
         """What goes on beside the lists."""
@@ -58,12 +62,26 @@ class Scorer:
         """Send one list for each candidates record; one that comes too late becomes an outcome."""
         began = time.perf_counter()
         wanted = list(self._in_time(batch, transaction))
+        self._tell_unknown([candidates.variant for _, candidates in wanted])
         lists = self._maker.make([candidates for _, candidates in wanted], transaction.now_ms / 1000)
         for (partition, candidates), recommendation in zip(wanted, lists, strict=True):
             key, value = candidates.user_id.encode(), encode_json(recommendation)
             transaction.send(self._topics.recommendations.name, partition, key, value)
             self._metrics.add("lists_total", degraded=str(recommendation.degraded).lower())
         self._metrics.observe("score_seconds", time.perf_counter() - began)
+
+    def _tell_unknown(self, variants: Sequence[str]) -> None:
+        """Count lists of variants that this worker's settings do not name, and log each such variant once."""
+        for variant in variants:
+            if self._maker.knows(variant):
+                continue
+            self._metrics.add("unknown_variants_total")
+            if variant not in self._told:
+                self._told.add(variant)
+                log.warning(
+                    "lists of variant %s are ranked as the default: PROFILESTREAM_VARIANTS does not name it here",
+                    variant,
+                )
 
     def _in_time(self, batch: Batch, transaction: TransactionLike) -> Iterator[tuple[int, Candidates]]:
         for partition, records in batch.of(self._topics.candidates.name):

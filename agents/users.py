@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from agents.knowledge import Knowledge
 from agents.packed import PROFILE
-from agents.records import Event, Outcome, Recommendation, Request, User, encode_json
+from agents.records import Event, Outcome, Recommendation, Request, User, encode_json, lead_source
 from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.user_work import UserWork
@@ -143,6 +143,7 @@ class UserFolder:
             record.timestamp,
             profile.events,
             variant=recommendation.variant,
+            sources=[lead_source(item) for item in recommendation.items],
         )
         folded.outcomes += self._written(folded.user_id, arrive(profile, flight, self._lists))
 
@@ -192,6 +193,7 @@ class UserFolder:
                     event_type=found.event_type,
                     variant=flight.variant,
                     features=flight.features[found.place],
+                    source=flight.sources[found.place] if found.place < len(flight.sources) else "",
                 )
             )
 

@@ -1,8 +1,9 @@
 """Candidates in, recommendations out: the edge between the records and `models.ranked_list`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from agents.errors import RecordError
@@ -10,6 +11,7 @@ from agents.packed import Candidates, unpack_floats, unpack_ints
 from agents.records import RankedItem, Recommendation
 from agents.settings import Settings
 from models.bert.contract import TextEncoder
+from models.experiment import DEFAULT
 from models.item_index import ItemIndex
 from models.ranked_list import ListInput, RankConfig, Ranked, rank_lists
 from models.reasons import Grounds, reason
@@ -61,23 +63,46 @@ def check_candidates(candidates: Candidates) -> None:
 class ListMaker:
     """Makes the lists of a batch; keeps the vectors of recent searches."""
 
-    def __init__(self, index: ItemIndex, config: RankConfig, encoder: TextEncoder | None) -> None:
+    def __init__(
+        self,
+        index: ItemIndex,
+        config: RankConfig,
+        encoder: TextEncoder | None,
+        variants: Mapping[str, RankConfig] | None = None,
+    ) -> None:
+        """`variants`: how lists of variants are ranked; those of all others are ranked by `config`."""
         self._index = index
-        self._config = config
+        self._configs = {**(variants or {}), DEFAULT: config}
         self._encoder = encoder
         self._queries: dict[str, NDArray[np.float32]] = {}
 
     def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
-        """One list for each, in order. `check_candidates` has passed them."""
+        """One list for each, in order. `check_candidates` has passed them.
+
+        A list whose variant is not known here is made, and marked, as one of the default.
+        """
+        batch = [one if self.knows(one.variant) else replace(one, variant=DEFAULT) for one in batch]
         left_out = self._left_out()
         content = not left_out
         queries = self._query_vectors(batch) if content else {}
         inputs = [_input(one, queries.get(one.query)) for one in batch]
-        ranked = rank_lists(inputs, self._index, self._config, content)
+        ranked = self._ranked([one.variant for one in batch], inputs, content)
         model = self._encoder.version if self._encoder and content else None
         return [
             self._recommendation(one, places, now_s, model, left_out) for one, places in zip(batch, ranked, strict=True)
         ]
+
+    def knows(self, variant: str) -> bool:
+        """Whether lists of this variant are ranked as the variant wants."""
+        return variant in self._configs
+
+    def _ranked(self, variants: Sequence[str], inputs: Sequence[ListInput], content: bool) -> Iterator[list[Ranked]]:
+        """The ranks of each list, in order; those of a variant are ranked together."""
+        ranked = {}
+        for variant in dict.fromkeys(variants):
+            of_variant = [one for one, name in zip(inputs, variants, strict=True) if name == variant]
+            ranked[variant] = iter(rank_lists(of_variant, self._index, self._configs[variant], content))
+        return (next(ranked[variant]) for variant in variants)
 
     def _left_out(self) -> str:
         if self._encoder is None:

@@ -176,3 +176,18 @@ def test_arrays_that_do_not_fit_are_a_record_error(change: dict[str, object]) ->
 def test_the_settings_reach_the_ranking() -> None:
     config = rank_config(read_settings(weight_content=0.7, diversity=0.3, category_cap=2, candidates_content=9))
     assert config == RankConfig({**CONFIG.weights, "content": 0.7}, 9, 0.3, 2)
+
+
+def test_lists_of_a_batch_are_ranked_as_their_variants_want() -> None:
+    scores = {"mug": {"item_cf": 2.0, "popular": 1.0}, "pot": {"item_cf": 1.0, "popular": 9.0}}
+    popular = rank_config(read_settings(weight_item_cf=0.0, weight_popular=1.0, diversity=0.0))
+    maker = ListMaker(make_index(), CONFIG, None, {"popular": popular})
+    names = ["default", "popular", "default", "unknown", "popular"]
+    asked = [
+        msgspec.structs.replace(make_candidates("u", str(number), scores), variant=name)
+        for number, name in enumerate(names)
+    ]
+    made = maker.make(asked, 0.0)
+    assert [one.recommendation_id for one in made] == ["0", "1", "2", "3", "4"]
+    assert [one.variant for one in made] == ["default", "popular", "default", "default", "popular"]
+    assert [one.items[0].item_id for one in made] == ["mug", "pot", "mug", "mug", "pot"]

@@ -25,7 +25,7 @@ from agents.packed import MOMENTS, Moments, pack_ints, unpack_ints
 from agents.records import Outcome, read_outcome
 from agents.runtime.agent import TableReader, TransactionLike
 from agents.runtime.batch import Batch, Record
-from agents.runtime.metrics import Name
+from agents.runtime.metrics import Metrics, Name
 from agents.runtime.worker import WorkerSpec, run_worker
 from agents.settings import Settings
 from agents.topics import Topics, build_topics
@@ -71,7 +71,10 @@ def slice_of(key: bytes) -> Slice | None:
 
 def read_moments(value: bytes) -> Ints:
     """The matrix of sums in a row. Raises `RecordError`."""
-    packed = unpack_ints(MOMENTS.read(value).upper)
+    try:
+        packed = unpack_ints(MOMENTS.read(value).upper)
+    except (ValueError, IndexError, KeyError) as exc:
+        raise RecordError("bad_packed", f"Moments: {exc}") from exc
     if len(packed) != len(UPPER[0]):
         raise RecordError("bad_packed", f"Moments: {len(packed)} sums, not {len(UPPER[0])}")
     moments = np.zeros((SIZE, SIZE), np.int64)
@@ -82,14 +85,13 @@ def read_moments(value: bytes) -> Ints:
 class LiveAgent:
     """Keeps what lists and events make of each user, and the sums over users."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._topics = build_topics(settings)
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._metrics, self._topics = metrics, build_topics(settings)
         self._intake = Intake(settings)
         self._erasures = Erasures(settings.erasure_kept_days)
         self._config = LiveConfig(settings.evaluation_k, round(settings.attribution_s * 1000), settings.history_size)
         self._sums: dict[int, dict[Slice, Ints]] = {}
         self._shown: dict[tuple[Name, tuple[tuple[str, str], ...]], int] = {}
-        self._show_all = False
 
     def assigned(self, partitions: frozenset[int], table: TableReader) -> None:
         """Load who was erased, and the sums; users are read as they are needed."""
@@ -102,11 +104,11 @@ class LiveAgent:
             }
             for partition in partitions
         }
-        self._show_all = True
+        self._show()
 
     def pending(self) -> bool:
-        """Whether metrics must be told what was loaded."""
-        return self._show_all
+        """Nothing to do without input."""
+        return False
 
     def refresh(self) -> None:
         """There are no views."""
@@ -127,8 +129,7 @@ class LiveAgent:
                     self._erasures.note(partition, key, folder.erased_ms, transaction)
             self._add(partition, changes, transaction)
         self._erasures.let_go(transaction)
-        if work or outcomes or self._show_all:
-            self._show(transaction)
+        self._show()
 
     def _add(self, partition: int, changes: Changes, transaction: TransactionLike) -> None:
         """Bring the sums of a partition up to date with its users' counts."""
@@ -140,9 +141,8 @@ class LiveAgent:
                 row = MOMENTS.write(Moments(pack_ints(sums[place][UPPER])))
                 transaction.write(partition, moments_key(*place), row)
 
-    def _show(self, transaction: TransactionLike) -> None:
-        """Tell metrics the sums over the owned partitions."""
-        self._show_all = False
+    def _show(self) -> None:
+        """Tell metrics the sums over the owned partitions. If they are not committed after all, the process ends."""
         shown = dict.fromkeys(self._shown, 0)  # what is of lost partitions goes to 0
         for sums in self._sums.values():
             for (variant, name), moments in sums.items():
@@ -151,7 +151,7 @@ class LiveAgent:
                     shown[place] = shown.get(place, 0) + value
         for (gauge, labels_of), value in shown.items():
             if self._shown.get((gauge, labels_of)) != value:
-                transaction.gauge(gauge, value, **dict(labels_of))
+                self._metrics.set(gauge, value, **dict(labels_of))
         self._shown = shown
 
 
@@ -196,4 +196,6 @@ def run(settings: Settings) -> NoReturn:
     """Work until told to stop or an error. Does not return: the process ends with the exit code."""
     topics = build_topics(settings)
     sources = (topics.events, topics.users, topics.recommendations, topics.outcomes)
-    run_worker(settings, WorkerSpec("evaluation", sources, "live", gather_s=GATHER_S), LiveAgent(settings))
+    metrics = Metrics()
+    spec = WorkerSpec("evaluation", sources, "live", gather_s=GATHER_S)
+    run_worker(settings, spec, LiveAgent(settings, metrics), metrics)

@@ -14,6 +14,7 @@ of a user are read ahead of the other. A record's place (time, offset) orders li
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Annotated
 
 import msgspec
 
@@ -33,7 +34,8 @@ OUTCOMES: dict[str, Counter] = {"shown": "shown", "clicked": "clicked", "bought"
 
 Place = tuple[int, int]
 """Record time in ms, and offset."""
-Counts = dict[str, dict[str, list[int]]]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Counts = dict[str, dict[str, list[Count]]]
 """Variant → slice → a number for each of `COUNTERS`."""
 
 
@@ -51,6 +53,11 @@ class SentList(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Hashes of the first k items."""
     sources: list[str]
     """The source with the largest share of each."""
+
+    def __post_init__(self) -> None:
+        """Every item has a source. Raises `ValueError`, which a codec makes its own error of."""
+        if len(self.sources) != len(self.items):
+            raise ValueError("sources of a list do not fit its items")
 
 
 class Compared(msgspec.Struct, array_like=True, gc=False):
@@ -75,6 +82,11 @@ class LiveUser(msgspec.Struct, array_like=True, gc=False):
     events: list[Compared] = []
     counts: Counts = {}
     consent: bool = True
+
+    def __post_init__(self) -> None:
+        """Every slice has each counter. Raises `ValueError`, which a codec makes its own error of."""
+        if any(len(counts) != len(COUNTERS) for by_slice in self.counts.values() for counts in by_slice.values()):
+            raise ValueError("counts of a slice are too few or too many")
 
 
 @dataclass(frozen=True)

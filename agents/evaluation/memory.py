@@ -91,8 +91,5 @@ class MemoryTransaction:
     def count(self, name: Name, amount: int = 1) -> None:
         """Metrics are for workers."""
 
-    def gauge(self, name: Name, value: float, **labels: str) -> None:
-        """Metrics are for workers."""
-
     def ignore(self, topic: str, reason: str, count: int) -> None:
         """Metrics are for workers."""

@@ -62,10 +62,6 @@ class TransactionLike(Protocol):
         """Add to a metric without labels."""
         ...
 
-    def gauge(self, name: Name, value: float, **labels: str) -> None:
-        """Set a gauge."""
-        ...
-
     def ignore(self, topic: str, reason: str, count: int) -> None:
         """Count good records that change nothing."""
         ...

@@ -48,7 +48,6 @@ class Transaction:
         self._sent_bytes: Counter[str] = Counter()
         self._counted: Counter[Name] = Counter()
         self._ignored: Counter[tuple[str, str]] = Counter()
-        self._gauges: list[tuple[Name, float, dict[str, str]]] = []
         try:
             producer.begin_transaction()
         except KafkaException as exc:
@@ -117,10 +116,6 @@ class Transaction:
     def count(self, name: Name, amount: int = 1) -> None:
         """Add to a metric without labels, once the transaction is committed."""
         self._counted[name] += amount
-
-    def gauge(self, name: Name, value: float, **labels: str) -> None:
-        """Set a gauge, once the transaction is committed."""
-        self._gauges.append((name, value, labels))
 
     def ignore(self, topic: str, reason: str, count: int) -> None:
         """Count good records that change nothing, once the transaction is committed."""
@@ -202,8 +197,6 @@ class Transaction:
         self._metrics.add("row_bytes_total", sum(len(value) for value in rows if value is not None))
         for name, count in self._counted.items():
             self._metrics.add(name, count)
-        for gauge, value, labels in self._gauges:
-            self._metrics.set(gauge, value, **labels)
         for (topic, reason), count in self._ignored.items():
             self._metrics.add("ignored_total", count, topic=topic, reason=reason)
         for topic, count in self._sent.items():

@@ -88,10 +88,6 @@ class Worker:
         """One batch."""
         self._absorber.absorb(Batch({TP(topic, 0): records}))
 
-    def idle(self) -> None:
-        """Work without input."""
-        self._absorber.absorb(Batch({}))
-
     def close(self) -> None:
         """Close the table; the absorber's thread ends with it."""
         self._table.close()

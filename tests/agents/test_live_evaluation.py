@@ -18,6 +18,7 @@ from agents.live_users import Slice
 from agents.packed import LIVE_USER, MOMENTS, Moments, pack_ints
 from agents.partition import partition_of
 from agents.records import Outcome, RankedItem, Recommendation, encode_json
+from agents.runtime.metrics import Metrics
 from agents.settings import read_settings
 from models.accuracy import NOT_IN_LIST, Accuracy
 from models.live_hits import LiveUser
@@ -56,7 +57,7 @@ def log() -> Log:
 
 @pytest.fixture
 def worker(tmp_path: Path, log: Log) -> Iterator[Worker]:
-    made = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS), log)
+    made = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS, Metrics()), log)
     yield made
     made.close()
 
@@ -111,7 +112,7 @@ def a_stream(deal: random.Random) -> tuple[dict[str, list[Rec]], dict[str, UserL
 def test_sums_equal_a_plain_replay_whatever_the_batches_and_after_restarts(seed: int, tmp_path: Path, log: Log) -> None:
     deal = random.Random(seed)
     topics, logs = a_stream(deal)
-    worker = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS), log)
+    worker = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS, Metrics()), log)
     while any(topics.values()):
         topic = deal.choice([name for name, left in topics.items() if left])
         size = deal.randrange(1, 15)
@@ -119,7 +120,7 @@ def test_sums_equal_a_plain_replay_whatever_the_batches_and_after_restarts(seed:
         topics[topic] = topics[topic][size:]
         if deal.random() < 0.1:
             worker.close()
-            worker = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS), log)
+            worker = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS, Metrics()), log)
     worker.close()
     users = [plain_counts(one, k=3, window_ms=500) for one in logs.values()]
     assert equal(found_sums(worker, log), moments_from(users))
@@ -183,7 +184,7 @@ def test_without_consent_nothing_is_kept_but_that_fact(worker: Worker, log: Log)
 
 def test_bad_and_misplaced_records_are_counted_for_another_worker_puts_them_aside(tmp_path: Path, log: Log) -> None:
     settings = read_settings(user_partitions=4)
-    worker = Worker(settings, tmp_path, "evaluation", LiveAgent(settings), log)
+    worker = Worker(settings, tmp_path, "evaluation", LiveAgent(settings, Metrics()), log)
     keys = [f"u{number}" for number in range(20)]
     worker.absorb("events", [event(user, "a", number, number) for number, user in enumerate(keys)])
     bad, here = b'{"user_id": broken', next(key for key in map(str, range(100)) if partition_of(key.encode(), 4) == 0)
@@ -211,44 +212,42 @@ def test_bad_and_misplaced_records_are_counted_for_another_worker_puts_them_asid
     worker.close()
 
 
-def test_metrics_come_from_the_table_and_so_outlive_a_restart(tmp_path: Path, log: Log) -> None:
-    def gauges(worker: Worker) -> dict[tuple[str, str, str], float]:
-        return {
-            (sample.name, sample.labels["variant"], sample.labels.get("source", "")): sample.value
-            for metric in worker.metrics.registry.collect()
-            for sample in metric.samples
-            if sample.name.startswith("profilestream_live_")
-        }
+def gauges(metrics: Metrics) -> dict[tuple[str, str, str], float]:
+    return {
+        (sample.name, sample.labels["variant"], sample.labels.get("source", "")): sample.value
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name.startswith("profilestream_live_")
+    }
 
-    worker = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS), log)
+
+def test_metrics_come_from_the_table_and_so_outlive_a_restart(tmp_path: Path, log: Log) -> None:
+    metrics = Metrics()
+    worker = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS, metrics), log)
     worker.absorb("events", [event("ana", "z", 0, 1)])
     worker.absorb("recommendations", [listed("ana", "ab", 0, 5, "x"), listed("bob", "ab", 1, 5, "default", "fresh")])
     worker.absorb("events", [event("ana", "a", 1, 6)])
     worker.absorb("outcomes", [outcome("ana", "bought", 0, 0, 7, "x", "item_cf")])
-    told = gauges(worker)
+    told = gauges(metrics)
     worker.close()
     assert told["profilestream_live_hits", "x", "item_cf"] == 1
     assert told["profilestream_live_events", "x", ""] == 1
     assert told["profilestream_live_bought", "x", "item_cf"] == 1
     assert told["profilestream_live_places", "default", "fresh"] == 2
-    agent = LiveAgent(SETTINGS)
-    again = Worker(SETTINGS, tmp_path, "evaluation", agent, log)
-    assert gauges(again) == {}
-    assert agent.pending()
-    again.idle()
-    assert not agent.pending()
+    again = Metrics()
+    Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS, again), log).close()
     assert gauges(again) == told
-    again.close()
 
 
 def test_gauges_of_lost_partitions_go_to_nothing(tmp_path: Path, log: Log) -> None:
-    agent = LiveAgent(SETTINGS)
+    metrics = Metrics()
+    agent = LiveAgent(SETTINGS, metrics)
     worker = Worker(SETTINGS, tmp_path, "evaluation", agent, log)
     worker.absorb("recommendations", [listed("ana", "ab", 0, 5, "x")])
+    assert gauges(metrics)["profilestream_live_lists", "x", ""] == 1
     agent.assigned(frozenset(), MemoryTable())
-    worker.idle()
+    assert set(gauges(metrics).values()) == {0}
     worker.close()
-    assert worker.metrics.registry.get_sample_value("profilestream_live_lists", {"variant": "x"}) == 0
 
 
 def test_sums_of_another_size_are_refused() -> None:

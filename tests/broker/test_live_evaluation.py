@@ -109,9 +109,12 @@ def newest_lists(settings: Settings, topics: Topics) -> dict[str, list[str]]:
 def wait_for(workers: Cluster, *stages: tuple[str, Topic]) -> None:
     settings = workers.settings
     for worker, topic in stages:
-        workers.wait_until(
-            lambda w=worker, t=topic: drained(settings, w, t), f"{worker} at the end of {topic.name}", 120
-        )  # type: ignore[misc]
+        what = f"{worker} at the end of {topic.name}"
+        workers.wait_until(lambda w=worker, t=topic: drained(settings, w, t), what, 120)  # type: ignore[misc]
+
+
+def count(settings: Settings, topics: Topics) -> int:
+    return sum(absorbed(settings, "evaluation", topics.events).values())
 
 
 def user_logs(settings: Settings, topics: Topics) -> dict[str, UserLog]:
@@ -150,16 +153,13 @@ def test_sums_equal_a_plain_replay_although_evaluation_workers_are_killed(settin
         evaluation = workers.start("evaluation")
         workers.wait_until(lambda: all("works" in worker.text() for worker in workers.workers), "workers that work")
         for number in range(ROUNDS):
-            before = sum(absorbed(settings, "evaluation", topics.events).values())
+            before = count(settings, topics)
             send(settings, topics.events, a_round(deal, lists))
             if number == SECOND_WORKER_AT:
                 workers.start("evaluation", "2")
                 send_misplaced(settings, topics)
             elif number % 2 == 1:
-                workers.wait_until(
-                    lambda before=before: sum(absorbed(settings, "evaluation", topics.events).values()) > before,  # type: ignore[misc]
-                    "the first of a round",
-                )
+                workers.wait_until(lambda before=before: count(settings, topics) > before, "the first of a round")  # type: ignore[misc]
                 evaluation.kill()
             wait_for(workers, ("profiles", topics.events), ("scorer", topics.candidates))
             lists = newest_lists(settings, topics)
@@ -201,7 +201,7 @@ def check_variants(settings: Settings, topics: Topics, logs: dict[str, UserLog])
     assert users["few"] == pytest.approx(0.2 * USERS, abs=11)
     for user, log in logs.items():
         assert {variant for _, variant, _, _ in log.lists} <= {dealt.of(user)}
-    led = defaultdict(Counter)
+    led: dict[str, Counter[bool]] = defaultdict(Counter)
     for record in read_all(settings, topics.recommendations.name):
         one = json.loads(record.value or b"")
         numbers = [int(item["item_id"][1:]) for item in one["items"]]

@@ -17,7 +17,7 @@ from models.experiment import DEFAULT, Assignment
 if TYPE_CHECKING:
     from agents.settings import Settings
 
-Variants = dict[str, dict[str, float]]
+Variants = dict[str, dict[str, int | float]]
 """Variant → `share` and the settings that it changes."""
 
 SHARE = "share"
@@ -54,7 +54,9 @@ def read_variants(value: object, fields: Mapping[str, FieldInfo]) -> Variants:
 _EXAMPLE = 'write {"variety": {"share": 0.1, "diversity": 0.3}}'
 
 
-def _read_variant(name: object, described: Mapping[Any, Any], fields: Mapping[str, FieldInfo]) -> dict[str, float]:
+def _read_variant(
+    name: object, described: Mapping[Any, Any], fields: Mapping[str, FieldInfo]
+) -> dict[str, int | float]:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a variant: up to 50 letters, digits, dots, - and _")
     if name == DEFAULT:
@@ -69,12 +71,12 @@ def _read_variant(name: object, described: Mapping[Any, Any], fields: Mapping[st
     return {SHARE: float(share), **{setting: _checked(name, setting, changed[setting], fields) for setting in changed}}
 
 
-def _checked(name: str, setting: str, value: object, fields: Mapping[str, FieldInfo]) -> float:
+def _checked(name: str, setting: str, value: object, fields: Mapping[str, FieldInfo]) -> int | float:
     """A changed setting's value, within the limits that the setting has for everybody."""
     field = fields[setting]
     kind: Any = Annotated[field.annotation, *field.metadata]
     try:
-        checked: float = TypeAdapter(kind).validate_python(value)
+        checked: int | float = TypeAdapter(kind).validate_python(value)
     except ValidationError as exc:
         raise ValueError(f"variant {name}: {setting}={value!r}: {exc.errors()[0]['msg']}") from exc
     return checked

@@ -4,7 +4,6 @@ import pytest
 
 from agents.errors import SettingsError
 from agents.settings import Settings, read_settings, unknown_variables
-from agents.variants import by_variant
 
 
 @pytest.mark.parametrize(
@@ -40,42 +39,3 @@ def test_a_misspelt_variable_is_named_with_what_may_be_meant() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
-
-
-def test_a_variant_changes_settings_for_its_share_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(
-        "PROFILESTREAM_VARIANTS",
-        '{"variety": {"share": 0.1, "diversity": 0.3}, "wide": {"share": 0, "category_cap": 2}}',
-    )
-    varied = dict(by_variant(read_settings()))
-    assert [*varied] == ["default", "variety", "wide"]
-    assert [one.diversity for one in varied.values()] == [0.05, 0.3, 0.05]
-    assert [one.category_cap for one in varied.values()] == [0, 0, 2]
-    monkeypatch.setenv("PROFILESTREAM_VARIANTS", "")
-    assert read_settings().variants == {}
-
-
-@pytest.mark.parametrize(
-    ("value", "hint"),
-    [
-        ("{", 'is no JSON .*: write {"variety"'),
-        ("[]", "must be an object with an object for each variant"),
-        ('{"a": 1}', "must be an object with an object for each variant"),
-        ('{"a": {"diversity": 0.3}}', "variant a needs a share of the users between 0 and 1, not None"),
-        ('{"a": {"share": 1.5}}', "variant a needs a share .* not 1.5"),
-        ('{"a": {"share": true}}', "variant a needs a share"),
-        ('{"a": {"share": 0.6}, "b": {"share": 0.5}}', "the shares add up to 1.1, more than 1"),
-        ('{"default": {"share": 0.1}}', "default is the variant of all other users"),
-        ('{"a b": {"share": 0.1}}', "'a b' is no name of a variant"),
-        (
-            '{"a": {"share": 0.1, "history_size": 9}}',
-            "variant a cannot change history_size; it may change recency_power, ",
-        ),
-        ('{"a": {"share": 0.1, "diversity": 2}}', "variant a: diversity=2: Input should be less than or equal to 1"),
-        ('{"a": {"share": 0.1, "category_cap": 0.5}}', "variant a: category_cap=0.5: Input should be a valid integer"),
-    ],
-)
-def test_wrong_variants_are_refused_by_name(value: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROFILESTREAM_VARIANTS", value)
-    with pytest.raises(SettingsError, match=f"PROFILESTREAM_VARIANTS=(.|\n)*{hint}"):
-        read_settings()

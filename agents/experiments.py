@@ -26,14 +26,14 @@ Sums = Mapping[Slice, Ints]
 
 
 def read_sums(settings: Settings) -> dict[Slice, Ints]:
-    """The sums of each variant's slices over all partitions, as committed now. Raises `BrokerError`."""
+    """The sums of the settings' experiment over all partitions, as committed now. Raises `BrokerError`."""
     topic = build_topics(settings).live_changelog
     sums: dict[Slice, Ints] = {}
     for partition in range(topic.partitions):
         newest = {
             found: record.value
             for record in read_whole(settings, topic, partition)
-            if record.value is not None and (found := slice_of(record.key or b"")) is not None
+            if record.value is not None and (found := slice_of(settings.experiment, record.key or b"")) is not None
         }
         for place, value in newest.items():
             moments = read_moments(value)

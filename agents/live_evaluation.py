@@ -2,11 +2,11 @@
 
 Table `live`, in the user's partition:
 
-| key                                    | row                                                              |
-|----------------------------------------|------------------------------------------------------------------|
-| user id                                | `LiveUser`: newest lists and events, and the user's own counts   |
-| `\\0live` + variant + `\\0` + slice      | `Moments`: sums over the users of the partition                  |
-| `\\0erased` + hash of the user          | `Erasure`, as in the table `profiles`                            |
+| key                                            | row                                                            |
+|------------------------------------------------|----------------------------------------------------------------|
+| user id                                        | `LiveUser`: newest lists and events, and the user's own counts |
+| `\\0live`, experiment, `\\0`, variant, `\\0`, slice | `Moments`: sums over the users of the partition                |
+| `\\0erased` + hash of the user                  | `Erasure`, as in the table `profiles`                          |
 
 Bad and misplaced records are counted only: the profiles worker puts them aside, or sends them on. Erasing a user
 deletes the row; the sums stay, for they name nobody.
@@ -56,16 +56,22 @@ class _Looker:
         self._transaction.ignore(record.topic, BAD, 1)
 
 
-def moments_key(variant: str, name: str) -> bytes:
+def moments_prefix(experiment: str) -> bytes:
+    """What keys of the sums of an experiment begin with."""
+    return PREFIX + f"{experiment}\0".encode()
+
+
+def moments_key(experiment: str, variant: str, name: str) -> bytes:
     """Key of the sums of a variant's slice in the table `live`."""
-    return PREFIX + f"{variant}\0{name}".encode()
+    return moments_prefix(experiment) + f"{variant}\0{name}".encode()
 
 
-def slice_of(key: bytes) -> Slice | None:
-    """(variant, slice) of a key of the table; None: it is not one of sums."""
-    if not key.startswith(PREFIX):
+def slice_of(experiment: str, key: bytes) -> Slice | None:
+    """(variant, slice) of a key of the table; None: it is not one of sums of this experiment."""
+    prefix = moments_prefix(experiment)
+    if not key.startswith(prefix):
         return None
-    variant, _, name = key.removeprefix(PREFIX).decode().partition("\0")
+    variant, _, name = key.removeprefix(prefix).decode().partition("\0")
     return variant, name
 
 
@@ -86,7 +92,7 @@ class LiveAgent:
     """Keeps what lists and events make of each user, and the sums over users."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._metrics, self._topics = metrics, build_topics(settings)
+        self._metrics, self._topics, self._experiment = metrics, build_topics(settings), settings.experiment
         self._intake = Intake(settings)
         self._erasures = Erasures(settings.erasure_kept_days)
         self._config = LiveConfig(settings.evaluation_k, round(settings.attribution_s * 1000), settings.history_size)
@@ -99,8 +105,8 @@ class LiveAgent:
         self._sums = {
             partition: {
                 found: read_moments(value)
-                for key, value in table.scan(partition, PREFIX)
-                if (found := slice_of(key)) is not None
+                for key, value in table.scan(partition, moments_prefix(self._experiment))
+                if (found := slice_of(self._experiment, key)) is not None
             }
             for partition in partitions
         }
@@ -121,7 +127,7 @@ class LiveAgent:
             users, of_users, changes = work.get(partition, {}), outcomes.get(partition, {}), Changes()
             keys = [*dict.fromkeys([*users, *of_users])]
             for key, row in zip(keys, transaction.read(partition, keys), strict=True):
-                folder = LiveFolder(self._config, row, self._erasures.of(partition, key), changes)
+                folder = LiveFolder(self._config, self._experiment, row, self._erasures.of(partition, key), changes)
                 after = folder.fold(users.get(key) or UserWork(key.decode()), of_users.get(key, ()), transaction)
                 if after != row:
                     transaction.write(partition, key, after)
@@ -139,7 +145,7 @@ class LiveAgent:
             if change.any():
                 sums[place] = sums.get(place, np.zeros_like(change)) + change
                 row = MOMENTS.write(Moments(pack_ints(sums[place][UPPER])))
-                transaction.write(partition, moments_key(*place), row)
+                transaction.write(partition, moments_key(self._experiment, *place), row)
 
     def _show(self) -> None:
         """Tell metrics the sums over the owned partitions. If they are not committed after all, the process ends."""

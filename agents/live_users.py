@@ -14,6 +14,7 @@ from models.live_hits import (
     LiveUser,
     act,
     arrive,
+    begin,
     drop_old_variants,
     flat_counts,
     note_outcome,
@@ -30,9 +31,12 @@ _NOTHING = (0,) * len(COUNTERS)
 class LiveFolder:
     """Folds one user's records, as `agents.users` does: nothing from before an erasure or without consent counts."""
 
-    def __init__(self, config: LiveConfig, row: bytes | None, erased_ms: int, changes: Changes) -> None:
-        self._config, self._changes = config, changes
+    def __init__(
+        self, config: LiveConfig, experiment: str, row: bytes | None, erased_ms: int, changes: Changes
+    ) -> None:
+        self._config, self._experiment, self._changes = config, experiment, changes
         self._user = LIVE_USER.read(row) if row is not None else LiveUser()
+        begin(self._user, experiment)
         self._before = flat_counts(self._user)
         self.erased_ms, self.erased = erased_ms, False
 
@@ -53,7 +57,7 @@ class LiveFolder:
             self._acted(record, event, at_ms, transaction)
         self._settle()
         drop_old_variants(self._user)
-        return None if self._user == LiveUser() else LIVE_USER.write(self._user)
+        return None if self._user == LiveUser(experiment=self._experiment) else LIVE_USER.write(self._user)
 
     def _counts(self, record: Record, at_ms: int, transaction: TransactionLike) -> bool:
         """Whether a record of this time counts; one that does not is counted as ignored."""
@@ -65,7 +69,7 @@ class LiveFolder:
     def _declare(self, record: Record, declared: User | None, transaction: TransactionLike) -> None:
         if declared is None or not declared.consent:
             self._settle()
-            self._user, self._before = LiveUser(consent=declared is None), {}
+            self._user, self._before = LiveUser(consent=declared is None, experiment=self._experiment), {}
             self._erase(record.timestamp)
         elif record.timestamp < self.erased_ms:
             transaction.ignore(record.topic, BEFORE_ERASURE, 1)

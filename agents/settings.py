@@ -154,7 +154,9 @@ class Settings(SecuritySettings):
         {}, description="JSON: variant → `share` of the users, and the settings of candidates and ranking it changes."
     )
     experiment: str = Field(
-        "1", max_length=200, description="Name of the experiment: under another one the users are dealt out anew."
+        "1",
+        max_length=200,
+        description="Name of the experiment: under another one users are dealt out and counted anew.",
     )
     evaluation_k: int = Field(10, ge=1, le=100, description="An event hits a list if its item is among the first k.")
 

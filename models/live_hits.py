@@ -82,6 +82,8 @@ class LiveUser(msgspec.Struct, array_like=True, gc=False):
     events: list[Compared] = []
     counts: Counts = {}
     consent: bool = True
+    experiment: str = ""
+    """In which the lists were sent and things were counted."""
 
     def __post_init__(self) -> None:
         """Every slice has each counter. Raises `ValueError`, which a codec makes its own error of."""
@@ -157,6 +159,12 @@ def flat_counts(user: LiveUser) -> dict[tuple[str, str], tuple[int, ...]]:
 
 
 _NOTHING = [0] * len(COUNTERS)
+
+
+def begin(user: LiveUser, experiment: str) -> None:
+    """Count anew in another experiment: its lists are not those that were sent in the last one."""
+    if user.experiment != experiment:
+        user.experiment, user.lists, user.events, user.counts = experiment, [], [], {}
 
 
 def drop_old_variants(user: LiveUser) -> None:

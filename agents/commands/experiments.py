@@ -18,6 +18,9 @@ TITLES = {"hit_rate": "hit rate", "click_rate": "clicks a place", "purchase_rate
 
 def experiments(
     by: Annotated[list[str] | None, typer.Option(help="Also by `source` or by `place`; may be given twice.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Name of another experiment than that of PROFILESTREAM_EXPERIMENT.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print how lists of each variant do, live: rates with 95 % intervals, and differences to the default.
@@ -38,11 +41,15 @@ def experiments(
 
     if unknown := set(by or ()) - {"source", "place"}:
         raise SettingsError(f"--by {', '.join(sorted(unknown))}: there are source and place")
-    settings = read_settings()
+    settings = read_settings(**({} if experiment is None else {"experiment": experiment}))
     check_topics(settings, [build_topics(settings).live_changelog.name])
     found = list(report(read_sums(settings)))
     if not found:
-        typer.echo("nothing is known yet: is an evaluation worker running (profilestream worker evaluation)?", err=True)
+        typer.echo(
+            f"nothing is known of experiment {settings.experiment} yet: is an evaluation worker running "
+            "(profilestream worker evaluation), with this PROFILESTREAM_EXPERIMENT?",
+            err=True,
+        )
         raise typer.Exit(1)
     if as_json:
         typer.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False))

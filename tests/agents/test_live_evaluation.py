@@ -19,9 +19,9 @@ from agents.packed import LIVE_USER, MOMENTS, Moments, pack_ints
 from agents.partition import partition_of
 from agents.records import Outcome, RankedItem, Recommendation, encode_json
 from agents.runtime.metrics import Metrics
-from agents.settings import read_settings
+from agents.settings import Settings, read_settings
 from models.accuracy import NOT_IN_LIST, Accuracy
-from models.live_hits import LiveUser
+from models.live_hits import LiveUser, item_hash
 from models.moments import COUNTERS, Ints, moments_of
 from tests.agents.in_memory import Log, Worker
 from tests.agents.runtime.test_positions import Rec
@@ -67,7 +67,7 @@ def rows(worker: Worker, log: Log) -> dict[bytes, bytes]:
 
 
 def found_sums(worker: Worker, log: Log) -> dict[Slice, Ints]:
-    found = {place: value for key, value in rows(worker, log).items() if (place := slice_of(key)) is not None}
+    found = {place: value for key, value in rows(worker, log).items() if (place := slice_of("1", key)) is not None}
     return {place: moments for place, value in found.items() if (moments := read_moments(value)).any()}
 
 
@@ -154,7 +154,7 @@ def test_an_erased_user_leaves_sums_and_nothing_else(worker: Worker, log: Log) -
     assert LIVE_USER.read(rows(worker, log)[b"ana"]).counts["x"]["all"][-2:] == [1, 1]
     worker.absorb("users", [Rec("users", 0, 0, BEGIN_MS + 10, b"ana", None)])
     left = rows(worker, log)
-    assert set(left) == {erasure_key(b"ana"), *(moments_key(*place) for place in before)}
+    assert set(left) == {erasure_key(b"ana"), *(moments_key("1", *place) for place in before)}
     assert equal(found_sums(worker, log), before)
     older = [event("ana", "b", 2, 10), event("ana", "c", 3, 9)]
     worker.absorb("events", older)
@@ -164,9 +164,27 @@ def test_an_erased_user_leaves_sums_and_nothing_else(worker: Worker, log: Log) -
     ignored = worker.metrics.registry.get_sample_value
     assert ignored("profilestream_ignored_total", {"topic": "events", "reason": "before_erasure"}) == 2
     worker.absorb("events", [event("ana", "b", 4, 11)])
-    assert LIVE_USER.read(rows(worker, log)[b"ana"]) == LiveUser(
-        history=LIVE_USER.read(rows(worker, log)[b"ana"]).history
-    )
+    anew = LIVE_USER.read(rows(worker, log)[b"ana"])
+    assert (anew.history, anew.lists, anew.events, anew.counts) == ([item_hash("b")], [], [], {})
+
+
+def test_another_experiment_is_counted_anew_beside_the_last_one(tmp_path: Path, log: Log) -> None:
+    def play(settings: Settings, first: int) -> Worker:
+        worker = Worker(settings, tmp_path, "evaluation", LiveAgent(settings, Metrics()), log)
+        worker.absorb("events", [event("ana", f"z{first}", first, first * 10 + 1)])
+        worker.absorb("recommendations", [listed("ana", ["a", f"b{first}"], first, first * 10 + 5, "x")])
+        worker.absorb("events", [event("ana", f"b{first}", first + 1, first * 10 + 6)])
+        worker.close()
+        return worker
+
+    play(SETTINGS, 0)
+    play(SETTINGS, 2)
+    before = found_sums(play(SETTINGS, 4), log)
+    assert before["x", "all"][0, -2:].tolist() == [5, 3]  # an event on a new item before each list but the first, too
+    again = play(SETTINGS.model_copy(update={"experiment": "2"}), 6)
+    assert equal(found_sums(again, log), before)
+    (whole,) = (read_moments(value) for key, value in rows(again, log).items() if slice_of("2", key) == ("x", "all"))
+    assert whole[0, -2:].tolist() == [1, 1]
 
 
 def test_without_consent_nothing_is_kept_but_that_fact(worker: Worker, log: Log) -> None:
@@ -174,7 +192,7 @@ def test_without_consent_nothing_is_kept_but_that_fact(worker: Worker, log: Log)
     worker.absorb("users", [Rec("users", 0, 0, BEGIN_MS + 2, b"ana", b'{"user_id": "ana", "consent": false}')])
     worker.absorb("events", [event("ana", "a", 1, 3)])
     worker.absorb("recommendations", [listed("ana", "ab", 0, 5, "x")])
-    assert LIVE_USER.read(rows(worker, log)[b"ana"]) == LiveUser(consent=False)
+    assert LIVE_USER.read(rows(worker, log)[b"ana"]) == LiveUser(consent=False, experiment="1")
     assert found_sums(worker, log) == {}
     worker.absorb("users", [Rec("users", 0, 1, BEGIN_MS + 9, b"ana", b'{"user_id": "ana"}')])
     worker.absorb("events", [event("ana", "b", 2, 9)])
@@ -253,5 +271,6 @@ def test_gauges_of_lost_partitions_go_to_nothing(tmp_path: Path, log: Log) -> No
 def test_sums_of_another_size_are_refused() -> None:
     with pytest.raises(RecordError, match="3 sums, not 66"):
         read_moments(MOMENTS.write(Moments(pack_ints(np.arange(3)))))
-    assert slice_of(b"ana") is None
-    assert slice_of(moments_key("x", "source:fresh")) == ("x", "source:fresh")
+    assert slice_of("1", b"ana") is None
+    assert slice_of("1", moments_key("1", "x", "source:fresh")) == ("x", "source:fresh")
+    assert slice_of("1", moments_key("2", "x", "source:fresh")) is None

@@ -11,9 +11,11 @@ have been it. So counts depend on the records alone, as long as no more than `LI
 of a user are read ahead of the other. A record's place (time, offset) orders lists of one millisecond.
 """
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from typing import Annotated
 
 import msgspec
@@ -26,7 +28,8 @@ LISTS_KEPT = 20
 EVENTS_KEPT = 50
 VARIANTS_KEPT = 10
 """Newest variants whose counts are kept for a user: sums over users keep what is dropped."""
-BANDS = ((1, "1"), (3, "2-3"), (10, "4-10"))
+BANDS = ("1", "2-3", "2-3", *["4-10"] * 7)
+"""Of the first places; those after them are in `LAST_BAND`."""
 LAST_BAND = "11+"
 NO_CONTACT = frozenset({"impression", "search", "dislike"})
 """Events that put no item into the history."""
@@ -102,7 +105,7 @@ class LiveConfig:
 
 def band(position: int) -> str:
     """The band of a place in a list, from 0."""
-    return next((name for last, name in BANDS if position < last), LAST_BAND)
+    return BANDS[position] if 0 <= position < len(BANDS) else LAST_BAND
 
 
 def slices(source: str, position: int) -> tuple[str, ...]:
@@ -115,8 +118,8 @@ def arrive(
 ) -> None:
     """A list was sent to the user, `sources` with the leading source of each item."""
     _count(user, variant, (ALL,), "lists")
-    for position, source in enumerate(sources):
-        _count(user, variant, slices(source, position), "places")
+    for name, places in Tally(chain(*map(slices, sources, range(len(sources))))).items():
+        _count(user, variant, (name,), "places", places)
     sent = SentList(place, variant, list(map(item_hash, items[: config.k])), list(sources[: config.k]))
     for event in user.events:
         if event.list_place < place and _before(sent, event, config):
@@ -199,7 +202,7 @@ def _count(user: LiveUser, variant: str, names: Sequence[str], counter: Counter,
     for name in names:
         counts = by_slice.setdefault(name, [0] * len(COUNTERS))
         counts[AT[counter]] += amount
-        if not any(counts):
+        if amount < 0 and not any(counts):
             del by_slice[name]
     if not by_slice:
         del user.counts[variant]

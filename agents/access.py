@@ -45,6 +45,7 @@ def _worker(
     reads: Iterable[Topic],
     writes: Iterable[Topic],
     asks: Iterable[str] = (),
+    views: bool = True,
 ) -> Iterator[Grant]:
     """A worker: its topics with their settings, its group, its transactions; groups that it only asks for (`asks`)."""
     read, write = list(reads), list(writes)
@@ -53,7 +54,8 @@ def _worker(
         yield Grant("topic", topic.name, (*used, CONFIGS))
     group = app_id(settings, name)
     yield Grant("group", group, (READ,))
-    for other in (view_group(settings), *(f"{group}-{use}" for use in asks)):
+    copied = [view_group(settings)] if views else []
+    for other in (*copied, *(f"{group}-{use}" for use in asks)):
         yield Grant("group", other, (DESCRIBE,))
     yield Grant("transactional-id", f"{group}-", (WRITE,), prefixed=True)
 
@@ -102,6 +104,7 @@ def _evaluation(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
         reads=(topics.events, topics.users, topics.recommendations, topics.outcomes, topics.live_changelog),
         writes=(topics.live_changelog, topics.dead_letters),
         asks=("restore", "standby"),
+        views=False,
     )
 
 

@@ -68,7 +68,7 @@ class LiveFolder:
 
     def _declare(self, record: Record, declared: User | None, transaction: TransactionLike) -> None:
         if declared is None or not declared.consent:
-            self._settle()
+            # Declarations come first: no count has changed yet. What there is stays in the sums.
             self._user, self._before = LiveUser(consent=declared is None, experiment=self._experiment), {}
             self._erase(record.timestamp)
         elif record.timestamp < self.erased_ms:

@@ -11,6 +11,7 @@ import pytest
 from faust.types import TP
 
 from agents.errors import SettingsError
+from agents.evaluation.pipeline import evaluation_settings
 from agents.packed import CANDIDATES, NEIGHBOURS, Candidates, Neighbours, pack_floats, pack_ints
 from agents.profiles import ProfilesAgent
 from agents.runtime.batch import Batch
@@ -151,3 +152,8 @@ def test_lists_of_unknown_variants_are_counted_and_logged_once(caplog: pytest.Lo
     assert lists == ["known", "default", "default", "default", "default"] * 2
     assert metrics.registry.get_sample_value("profilestream_unknown_variants_total") == 6
     assert [record.getMessage().split()[3] for record in caplog.records] == ["gone", "older"]
+
+
+def test_an_evaluation_of_old_events_has_no_variants() -> None:
+    settings = evaluation_settings(read_settings(variants={"a": {"share": 1.0, "diversity": 1.0}}))
+    assert [name for name, _ in by_variant(settings)] == ["default"]

@@ -45,6 +45,7 @@ def _worker(
     reads: Iterable[Topic],
     writes: Iterable[Topic],
     asks: Iterable[str] = (),
+    views: bool = True,
 ) -> Iterator[Grant]:
     """A worker: its topics with their settings, its group, its transactions; groups that it only asks for (`asks`)."""
     read, write = list(reads), list(writes)
@@ -53,7 +54,8 @@ def _worker(
         yield Grant("topic", topic.name, (*used, CONFIGS))
     group = app_id(settings, name)
     yield Grant("group", group, (READ,))
-    for other in (view_group(settings), *(f"{group}-{use}" for use in asks)):
+    copied = [view_group(settings)] if views else []
+    for other in (*copied, *(f"{group}-{use}" for use in asks)):
         yield Grant("group", other, (DESCRIBE,))
     yield Grant("transactional-id", f"{group}-", (WRITE,), prefixed=True)
 
@@ -108,9 +110,21 @@ def _learner(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     )
 
 
+def _evaluation(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
+    return _worker(
+        settings,
+        "evaluation",
+        reads=(topics.events, topics.users, topics.recommendations, topics.outcomes, topics.live_changelog),
+        writes=(topics.live_changelog, topics.dead_letters),
+        asks=("restore", "standby"),
+        views=False,
+    )
+
+
 def _operator(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     """What the commands need: to look at everything, to send what applications send, and to retry any dead letter."""
-    kept = {topics.neighbours, topics.outcomes, topics.models, topics.profiles_changelog, topics.item_rows_changelog}
+    changelogs = (topics.profiles_changelog, topics.item_rows_changelog, topics.live_changelog)
+    kept = {topics.neighbours, topics.outcomes, topics.models, *changelogs}
     for topic in topics.all():
         written = () if topic in kept else (WRITE,)
         yield Grant("topic", topic.name, (CREATE, READ, CONFIGS, *written))
@@ -138,12 +152,13 @@ def _requester(settings: Settings, topics: Topics, principal: str) -> Iterator[G
     yield from _reader(settings, topics, principal)
 
 
-WORKERS = ("profiles", "similarity", "scorer", "learner")
+WORKERS = ("profiles", "similarity", "scorer", "learner", "evaluation")
 _KINDS = {
     "profiles": _Kind("the profiles worker", _profiles),
     "similarity": _Kind("the similarity worker", _similarity),
     "scorer": _Kind("the scorer worker", _scorer),
     "learner": _Kind("the learner worker", _learner),
+    "evaluation": _Kind("the evaluation worker", _evaluation),
     "operator": _Kind("a person with the commands, all but worker", _operator),
     "events-writer": _Kind("an application that sends events", _writer(lambda topics: topics.events)),
     "catalogue-writer": _Kind("an application that sends the catalogue", _writer(lambda topics: topics.items)),

@@ -11,6 +11,7 @@ from agents.commands import (
     dead_letters,
     demo,
     evaluate,
+    experiments,
     look,
     personal,
     replay,
@@ -43,6 +44,7 @@ app.command()(personal.export)
 app.command()(personal.forget)
 app.command()(verify.verify)
 app.command()(evaluate.evaluate)
+app.command()(experiments.experiments)
 app.command()(acls.acls)
 app.command()(schema.schema)
 app.command()(demo.demo)

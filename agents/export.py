@@ -9,7 +9,7 @@ import msgspec
 
 from agents.erasures import erasure_key
 from agents.lookup import newest, read_whole
-from agents.packed import ERASURE, PROFILE
+from agents.packed import ERASURE, LIVE_USER, PROFILE
 from agents.partition import partition_of
 from agents.runtime.reading import ReadRecord
 from agents.settings import Settings
@@ -28,11 +28,14 @@ def export(settings: Settings, user: str, on_topic: Callable[[str], object], *, 
     on_topic(topics.profiles_changelog.name)
     row = newest(settings, topics.profiles_changelog, key)
     erasure = newest(settings, topics.profiles_changelog, erasure_key(key), partition_of(key, topics.users.partitions))
+    on_topic(topics.live_changelog.name)
+    live = newest(settings, topics.live_changelog, key)
     exported: Fields = {
         "user_id": user,
         "exported_at": time.time(),
         "erased_at": None if erasure is None else ERASURE.read(erasure).at_ms / 1000,
         "profile": None if row is None else profile_fields(PROFILE.read(row)),
+        "live_evaluation": None if live is None else msgspec.to_builtins(_by_name(LIVE_USER.read(live))),
     }
     if records:
         sources = (topics.events, topics.users, topics.requests, topics.recommendations, topics.outcomes)

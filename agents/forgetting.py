@@ -100,6 +100,7 @@ def leftovers(settings: Settings) -> list[Leftover]:
         topics.candidates: "extracts of the profile",
         topics.dead_letters: "bad records",
         topics.profiles_changelog: "earlier versions of the profile",
+        topics.live_changelog: "earlier versions of what live evaluation keeps",
     }
     admin = admin_client(settings)
     futures = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic.name) for topic in held])

@@ -9,6 +9,7 @@ from agents.rules import named, read_rule
 from agents.runtime.view import View
 from agents.settings import Settings
 from agents.topics import build_topics
+from agents.variants import by_variant
 from models.candidates import CandidateConfig, CandidateSelector
 from models.catalogue import Catalogue, Entry
 from models.interning import Interner
@@ -26,6 +27,19 @@ def read_entry(key: bytes, value: bytes) -> Entry:
     return Entry(tuple(item.categories), tuple(item.tags), item.available, item.added_at)
 
 
+def candidate_config(settings: Settings) -> CandidateConfig:
+    """The settings that the selection of candidates needs."""
+    return CandidateConfig(
+        item_cf=settings.candidates_item_cf,
+        popular=settings.candidates_popular,
+        segment=settings.candidates_segment,
+        interest=settings.candidates_interest,
+        fresh=settings.candidates_fresh,
+        recency_power=settings.recency_power,
+        ridge_recency_power=settings.ridge_recency_power,
+    )
+
+
 class Knowledge:
     """Neighbours, popularity and catalogue, as new as the last `refresh`."""
 
@@ -35,19 +49,10 @@ class Knowledge:
         self.table = NeighbourTable(self.items, settings.neighbours_scored, settings.ridge_neighbours)
         self.catalogue = Catalogue(self.items)
         self.popular = PopularLists(self.table, self.catalogue, settings.popularity_half_life)
-        self.selector = CandidateSelector(
-            self.table,
-            self.popular,
-            CandidateConfig(
-                item_cf=settings.candidates_item_cf,
-                popular=settings.candidates_popular,
-                segment=settings.candidates_segment,
-                interest=settings.candidates_interest,
-                fresh=settings.candidates_fresh,
-                recency_power=settings.recency_power,
-                ridge_recency_power=settings.ridge_recency_power,
-            ),
-        )
+        configs = {variant: candidate_config(varied) for variant, varied in by_variant(settings)}
+        made = {config: CandidateSelector(self.table, self.popular, config) for config in {*configs.values()}}
+        self.selectors = {variant: made[config] for variant, config in configs.items()}
+        """Variant → what selects its candidates; variants that do not differ in this share one."""
         self.neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))
         self.entries = View(settings, topics.items, read_entry)
         self.rules = View(settings, topics.rules, read_rule)
@@ -89,4 +94,6 @@ class Knowledge:
             self.popular.refresh()
 
     def _hide(self) -> None:
-        self.selector.hide(np.concatenate([self.catalogue.unavailable(), self.returning.blocked]))
+        hidden = np.concatenate([self.catalogue.unavailable(), self.returning.blocked])
+        for selector in {*self.selectors.values()}:
+            selector.hide(hidden)

@@ -1,5 +1,6 @@
 """From folded users to `candidates` records: one for a user's triggering events in a batch, one for each request."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -15,6 +16,7 @@ from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.topics import build_topics
 from agents.users import Folded, profile_config
+from agents.variants import assignment
 from models.candidates import INTERESTS_USED, SOURCES, Selected, Wanted
 from models.profile import actions, letters_of_strengths, newest, top_interests, unpack_contact
 
@@ -61,6 +63,7 @@ class CandidatesWriter:
         self._settings, self._knowledge = settings, knowledge
         self._topics = build_topics(settings)
         self._letters = letters_of_strengths(profile_config(settings).strengths)
+        self._variants = assignment(settings)
         self._asked: list[_Asked] = []
 
     def want(self, partition: int, key: bytes, folded: Folded) -> None:
@@ -90,21 +93,33 @@ class CandidatesWriter:
         in_time = []
         for entry in asked:
             if entry.deadline_ms and transaction.now_ms > entry.deadline_ms:
-                place = (self._topics.outcomes.name, entry.partition)
+                place, user = (self._topics.outcomes.name, entry.partition), entry.folded.user_id
+                variant = self._variants.of(user)
                 if entry.request is None:
-                    send_stale(transaction, *place, entry.folded.user_id, entry.triggers)
+                    send_stale(transaction, *place, user, entry.triggers, variant)
                 else:
                     request_id = entry.request.request_id
-                    send_expired(transaction, *place, entry.folded.user_id, entry.triggers[-1], request_id)
+                    send_expired(transaction, *place, user, entry.triggers[-1], request_id, variant)
             else:
                 in_time.append(entry)
         if not in_time:
             return
         wanted = [self._wanted(entry) for entry in in_time]
-        chosen = self._knowledge.selector.select([one.wanted for one in wanted])
-        for entry, ids, selected in zip(in_time, wanted, chosen, strict=True):
-            value = CANDIDATES.write(self._packed(entry, ids, selected))
+        variants = [self._variants.of(entry.folded.user_id) for entry in in_time]
+        chosen = self._chosen(wanted, variants)
+        for entry, ids, selected, variant in zip(in_time, wanted, chosen, variants, strict=True):
+            value = CANDIDATES.write(self._packed(entry, ids, selected, variant))
             transaction.send(self._topics.candidates.name, entry.partition, entry.key, value)
+
+    def _chosen(self, wanted: Sequence[_Ids], variants: Sequence[str]) -> Iterator[Selected]:
+        """Candidates for each, in order; those of a variant are selected together."""
+        chosen = {
+            variant: iter(
+                selector.select([one.wanted for one, of in zip(wanted, variants, strict=True) if of == variant])
+            )
+            for variant, selector in self._knowledge.selectors.items()
+        }
+        return (next(chosen[variant]) for variant in variants)
 
     def _wanted(self, entry: _Asked) -> _Ids:
         items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
@@ -173,7 +188,7 @@ class CandidatesWriter:
             mask &= named
         return mask
 
-    def _packed(self, entry: _Asked, ids: _Ids, selected: Selected) -> Candidates:
+    def _packed(self, entry: _Asked, ids: _Ids, selected: Selected, variant: str) -> Candidates:
         names, profile, request = self._knowledge.items.ids, entry.folded.profile, entry.request
         recent = ids.recent
         context = request.context if request is not None and profile.consent else Context()
@@ -195,6 +210,7 @@ class CandidatesWriter:
             query=context.query or "",
             context_item=context.item_id or "",
             filters=request.filters if request is not None else Filters(),
+            variant=variant,
             actions=actions(profile, recent, self._letters),
             after_pause=ids.wanted.after_pause,
         )

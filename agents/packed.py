@@ -12,6 +12,8 @@ all its values: the first byte says which. Readers accept the versions in `READA
 | Neighbours    | topic `neighbours`        | top neighbours of an item with weights, co-counts, norms, popularity |
 | Candidates    | topic `candidates`        | extract of a profile and candidates with a score per source |
 | RankerState   | topic `models`            | what the learner goes on with; see `agents.ranker` |
+| LiveUser      | table `live`              | newest lists and events of a user, and counts; see `models.live_hits` |
+| Moments       | table `live`              | sums over users; see `models.user_sums` |
 """
 
 from typing import Annotated, Generic, TypeVar
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 
 from agents.errors import RecordError
 from agents.records import Filters
+from models.live_hits import LiveUser
 from models.profile import Finite, Profile
 
 VERSION = 1
@@ -196,6 +199,13 @@ class RankerState(msgspec.Struct, array_like=True, gc=False):
     """Partition of `outcomes` → next offset to learn from."""
 
 
+class Moments(msgspec.Struct, array_like=True, gc=False):
+    """Sums over the users of a partition."""
+
+    upper: bytes
+    """The upper triangle of M row by row, ints: `models.user_sums.UPPER`."""
+
+
 P = TypeVar("P", bound=msgspec.Struct)
 
 
@@ -230,3 +240,5 @@ ROW_BODY = PackedCodec(RowBody)
 NEIGHBOURS = PackedCodec(Neighbours)
 CANDIDATES = PackedCodec(Candidates)
 RANKER_STATE = PackedCodec(RankerState)
+LIVE_USER = PackedCodec(LiveUser)
+MOMENTS = PackedCodec(Moments)

@@ -123,6 +123,14 @@ class RankedItem(msgspec.Struct, gc=False):
     """What the ranker saw; outcomes repeat it as training data."""
 
 
+NO_SOURCE = "none"
+
+
+def lead_source(item: RankedItem) -> str:
+    """The source with the largest share of an item; `NO_SOURCE` if it has none."""
+    return max(item.sources, key=item.sources.__getitem__, default=NO_SOURCE)
+
+
 class Recommendation(msgspec.Struct, gc=False):
     """One ranked list. Topic `recommendations`, key = user_id."""
 
@@ -173,6 +181,8 @@ class Outcome(msgspec.Struct, gc=False):
     """For `stale`: the records that asked for a list and were too old to get one."""
     choice: Choice | None = None
     """For the first click or purchase of an item of a list: what it was chosen among. The learner learns from it."""
+    source: str = ""
+    """The source with the largest share of the item in the list."""
 
 
 class ModelVersion(msgspec.Struct, gc=False):

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 from confluent_kafka import KafkaException
@@ -31,6 +31,7 @@ from agents.scoring.vector_store import VectorStore
 from agents.scoring.views import Views
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
+from agents.variants import by_variant, with_own_weights
 from models.bert.contract import TextEncoder
 from models.rules.rule import ShopRule
 
@@ -52,7 +53,11 @@ class Scorer:
         self.catalogue = Catalogue(encoder, store)
         config = rank_config(settings)
         self._sources = {source for source, weight in config.weights.items() if weight > 0}
-        self._maker = ListMaker(self.catalogue.index, config, encoder)
+        variants = {variant: rank_config(varied) for variant, varied in by_variant(settings)}
+        self._maker = ListMaker(self.catalogue.index, config, encoder, variants)
+        self._own_weights = with_own_weights(settings)
+        self._told: set[str] = set()
+        """Unknown variants that were logged."""
 
     def follow(
         self,
@@ -76,7 +81,7 @@ class Scorer:
         if learned is not None and learned.of(0).keys() != self._sources:
             log.warning("the learner has other sources than this scorer: ranking with the settings' weights")
             learned = None
-        self._maker.use(learned)
+        self._maker.use(learned, self._own_weights)
 
     def still(self) -> tuple[str, ...]:
         """What goes on beside the lists."""
@@ -87,12 +92,26 @@ class Scorer:
         """Send one list for each candidates record; one that comes too late becomes an outcome."""
         began = time.perf_counter()
         wanted = list(self._in_time(batch, transaction))
+        self._tell_unknown([candidates.variant for _, candidates in wanted])
         lists = self._maker.make([candidates for _, candidates in wanted], transaction.now_ms / 1000)
         for (partition, candidates), recommendation in zip(wanted, lists, strict=True):
             key, value = candidates.user_id.encode(), encode_json(recommendation)
             transaction.send(self._topics.recommendations.name, partition, key, value)
             self._metrics.add("lists_total", degraded=str(recommendation.degraded).lower())
         self._metrics.observe("score_seconds", time.perf_counter() - began)
+
+    def _tell_unknown(self, variants: Sequence[str]) -> None:
+        """Count lists of variants that this worker's settings do not name, and log each such variant once."""
+        for variant in variants:
+            if self._maker.knows(variant):
+                continue
+            self._metrics.add("unknown_variants_total")
+            if variant not in self._told:
+                self._told.add(variant)
+                log.warning(
+                    "lists of variant %s are ranked as the default: PROFILESTREAM_VARIANTS does not name it here",
+                    variant,
+                )
 
     def _in_time(self, batch: Batch, transaction: TransactionLike) -> Iterator[tuple[int, Candidates]]:
         for partition, records in batch.of(self._topics.candidates.name):

@@ -16,6 +16,7 @@ from pydantic_settings import NoDecode
 from agents.errors import SettingsError
 from agents.records import EventType
 from agents.security import ENV_PREFIX, SecuritySettings, variable
+from agents.variants import Variants, read_variants
 
 __all__ = ["ENV_PREFIX", "Settings", "read_settings"]
 
@@ -173,12 +174,27 @@ class Settings(SecuritySettings):
     learned_errors: float = Field(
         2.0, ge=0, description="Learned weights are used while they are better by more than so many standard errors."
     )
+    # --- experiments and their evaluation
+    variants: Annotated[Variants, NoDecode] = Field(
+        {}, description="JSON: variant → `share` of the users, and the settings of candidates and ranking it changes."
+    )
+    experiment: str = Field(
+        "1",
+        max_length=200,
+        description="Name of the experiment: under another one users are dealt out and counted anew.",
+    )
+    evaluation_k: int = Field(10, ge=1, le=100, description="An event hits a list if its item is among the first k.")
 
     @model_validator(mode="after")
     def _embedded_is_plain(self) -> Self:
         if self.embedded and self.security_protocol != "PLAINTEXT":
             raise ValueError("PROFILESTREAM_EMBEDDED: the embedded broker speaks PLAINTEXT alone: unset one of both")
         return self
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _read_variants(cls, value: object) -> Variants:
+        return read_variants(value, cls.model_fields)
 
     @field_validator("trigger_types", "segment_attributes", mode="before")
     @classmethod

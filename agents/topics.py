@@ -45,6 +45,7 @@ class Topics:
     dead_letters: Topic
     profiles_changelog: Topic
     item_rows_changelog: Topic
+    live_changelog: Topic
 
     def all(self) -> tuple[Topic, ...]:
         """Every topic, in the order of the README's table."""
@@ -89,4 +90,5 @@ def build_topics(settings: Settings) -> Topics:
         dead_letters=topic("dead-letters", users, "delete", 7),
         profiles_changelog=Topic(changelog_name(settings, "profiles", "profiles"), users, "compact"),
         item_rows_changelog=Topic(changelog_name(settings, "similarity", "item_rows"), items, "compact"),
+        live_changelog=Topic(changelog_name(settings, "evaluation", "live"), users, "compact"),
     )

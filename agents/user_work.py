@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agents.errors import RecordError
-from agents.intake import Intake
+from agents.intake import Intake, PutsAside
 from agents.partition import partitions_of
 from agents.records import MAX_ID_BYTES, Event, Recommendation, Request, User, read_recommendation
-from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch, Record
 from agents.runtime.transaction import FORWARDED_HEADER
 from agents.topics import Topics
@@ -28,7 +28,15 @@ Work = dict[int, dict[bytes, UserWork]]
 """Partition → key → the user's work."""
 
 
-def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: TransactionLike) -> Work:
+class Sorting(PutsAside, Protocol):
+    """Where bad and misplaced records go; a transaction is one."""
+
+    def forward(self, record: Record, partition: int) -> None:
+        """Send a record on to the partition of its topic where it belongs."""
+        ...
+
+
+def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Sorting) -> Work:
     """Check the records of a batch and sort them by user; misplaced ones are forwarded, bad ones dead-lettered."""
     work: Work = {}
 
@@ -71,9 +79,7 @@ def group_by_user(batch: Batch, topics: Topics, intake: Intake, transaction: Tra
     return work
 
 
-def _placed(
-    partition: int, records: Sequence[Record], partitions: int, transaction: TransactionLike
-) -> Sequence[Record]:
+def _placed(partition: int, records: Sequence[Record], partitions: int, transaction: Sorting) -> Sequence[Record]:
     """The records whose key belongs to this partition; the others are sent on to theirs, in order."""
     keys = list({record.key for record in records if record.key and len(record.key) <= MAX_ID_BYTES})
     right = partitions_of(keys, partitions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from agents.knowledge import Knowledge
 from agents.packed import PROFILE
-from agents.records import Choice, Event, Outcome, Recommendation, Request, User, encode_json
+from agents.records import Choice, Event, Outcome, Recommendation, Request, User, encode_json, lead_source
 from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.user_work import UserWork
@@ -143,6 +143,7 @@ class UserFolder:
             record.timestamp,
             profile.events,
             variant=recommendation.variant,
+            sources=[lead_source(item) for item in recommendation.items],
         )
         folded.outcomes += self._written(folded.user_id, arrive(profile, flight, self._lists))
 
@@ -193,6 +194,7 @@ class UserFolder:
                     variant=flight.variant,
                     features=flight.features[found.place],
                     choice=_choice(found) if found.kind in {"clicked", "bought"} else None,
+                    source=flight.sources[found.place] if found.place < len(flight.sources) else "",
                 )
             )
 

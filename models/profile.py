@@ -48,6 +48,8 @@ class ListInFlight(msgspec.Struct, array_like=True, gc=False):
     touched: list[int] = []
     """What was told already: `place · 4 + kind`, kinds as `models.outcomes` numbers them."""
     variant: str = "default"
+    sources: list[str] = []
+    """The leading source of each item; empty: not known."""
 
     def __post_init__(self) -> None:
         """Every item has features. Raises `ValueError`, which a codec makes its own error of."""

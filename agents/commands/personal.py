@@ -44,7 +44,9 @@ def export(
         typer.echo(text)
     else:
         output.write_text(text + "\n", encoding="utf-8")
-    held = found["profile"] is not None or any(found.get("records", {}).values())
+    held = (
+        found["profile"] is not None or found["live_evaluation"] is not None or any(found.get("records", {}).values())
+    )
     raise typer.Exit(0 if held else 1)
 
 

@@ -50,5 +50,14 @@ def learner(instance: Instance = None) -> None:
     run(read_settings(**_named(instance)))
 
 
+@worker.command(epilog="Example: profilestream worker evaluation --instance 1")
+def evaluation(instance: Instance = None) -> None:
+    """Events, lists and outcomes → live hit rates and clicks of each variant (see `profilestream experiments`)."""
+    from agents.live_evaluation import run
+    from agents.settings import read_settings
+
+    run(read_settings(**_named(instance)))
+
+
 def _named(instance: str | None) -> dict[str, str]:
     return {} if instance is None else {"instance": instance}

@@ -32,10 +32,12 @@ _RECOMMENDATION = msgspec.json.Decoder(Recommendation)
 
 
 def evaluation_settings(settings: Settings) -> Settings:
-    """The settings with one partition, lists on request only and of any age, and without Kafka's limits of time."""
-    return settings.model_copy(
-        update={"user_partitions": 1, "item_partitions": 1, "trigger_types": (), "trigger_max_age_s": 0.0}
-    )
+    """The settings with one partition, lists on request only and of any age, and without Kafka's limits of time.
+
+    All users are in the default variant: to evaluate another one, its settings are given to all.
+    """
+    changed = {"user_partitions": 1, "item_partitions": 1, "trigger_types": (), "trigger_max_age_s": 0.0}
+    return settings.model_copy(update={**changed, "variants": {}})
 
 
 class Pipeline:

@@ -29,11 +29,21 @@ Name = Literal[
     "lists_total",
     "expired_total",
     "stale_total",
+    "unknown_variants_total",
     "score_seconds",
     "choices_learned_total",
     "ranker_active",
     "ranker_gain",
     "ranker_gain_error",
+    "live_users",
+    "live_lists",
+    "live_events",
+    "live_places",
+    "live_shown",
+    "live_clicked",
+    "live_bought",
+    "live_skipped",
+    "live_hits",
 ]
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -48,6 +58,8 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
 
+_VARIANT = ("variant",)
+_SOURCE = ("variant", "source")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _COUNTS = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
 
@@ -77,11 +89,23 @@ METRICS: dict[Name, Metric] = {
     ),
     "expired_total": Metric("counter", "Requests whose deadline passed before they had a list."),
     "stale_total": Metric("counter", "Triggering events that were too old for a list."),
+    "unknown_variants_total": Metric("counter", "Lists of variants that the scorer's settings do not name."),
     "score_seconds": Metric("histogram", "Seconds to rank a batch of lists.", (), _SECONDS),
     "choices_learned_total": Metric("counter", "Clicks and purchases in lists that the learner learned from."),
     "ranker_active": Metric("gauge", "1: the learned weights are better and to be used; 0: they are not."),
     "ranker_gain": Metric("gauge", "How much likelier, in nats, choices are by the learned weights than by the blend."),
     "ranker_gain_error": Metric("gauge", "Standard error of that; infinite while there are too few choices."),
+    "live_users": Metric(
+        "gauge", "Users with lists, by variant; like all live_… of the worker's partitions.", _VARIANT
+    ),
+    "live_lists": Metric("gauge", "Lists sent.", _VARIANT),
+    "live_events": Metric("gauge", "Events on new items that were compared with a list.", _VARIANT),
+    "live_places": Metric("gauge", "Places of lists, by leading source.", _SOURCE),
+    "live_shown": Metric("gauge", "Places that the application says were shown.", _SOURCE),
+    "live_clicked": Metric("gauge", "Places that were clicked.", _SOURCE),
+    "live_bought": Metric("gauge", "Places that were bought.", _SOURCE),
+    "live_skipped": Metric("gauge", "Places that nobody touched until the list was closed, or disliked.", _SOURCE),
+    "live_hits": Metric("gauge", "Compared events whose item was among the first of the list.", _SOURCE),
 }
 
 
@@ -115,8 +139,8 @@ class Metrics:
         assert isinstance(metric, Histogram)
         metric.observe(value)
 
-    def set(self, name: Name, value: float) -> None:
+    def set(self, name: Name, value: float, **labels: str) -> None:
         """Set a gauge."""
         metric = self._made[name]
         assert isinstance(metric, Gauge)
-        metric.set(value)
+        (metric.labels(**labels) if labels else metric).set(value)

@@ -60,10 +60,10 @@ class WorkerSpec:
 class Worker:
     """One process's worker. `run` is all there is to call."""
 
-    def __init__(self, settings: Settings, spec: WorkerSpec, agent: Agent, ending: Ending) -> None:
+    def __init__(self, settings: Settings, spec: WorkerSpec, agent: Agent, ending: Ending, metrics: Metrics) -> None:
         self._settings, self._spec, self._agent, self._ending = settings, spec, agent, ending
         self._group = app_id(settings, spec.name)
-        self._metrics, self._health, self._positions = Metrics(), Health(), Positions()
+        self._metrics, self._health, self._positions = metrics, Health(), Positions()
         self._gathered = Gatherer(spec.gather_s, settings.max_batch_records)
         self._absorbed_at = 0.0
         self._failed: BaseException | None = None
@@ -235,8 +235,11 @@ class Worker:
         self._loop.call_soon_threadsafe(self._stop.set)
 
 
-def run_worker(settings: Settings, spec: WorkerSpec, agent: Agent) -> NoReturn:
-    """Run a worker until SIGTERM, SIGINT or an error. Does not return: the process ends with the exit code."""
+def run_worker(settings: Settings, spec: WorkerSpec, agent: Agent, metrics: Metrics | None = None) -> NoReturn:
+    """Run a worker until SIGTERM, SIGINT or an error. Does not return: the process ends with the exit code.
+
+    `metrics`: those that the agent adds to; None: it has none of its own.
+    """
     set_up_logging(settings)
     gc.set_threshold(GC_THRESHOLD, 50, 100)
     sys.setswitchinterval(SWITCH_S)
@@ -245,7 +248,7 @@ def run_worker(settings: Settings, spec: WorkerSpec, agent: Agent) -> NoReturn:
     async def work() -> NoReturn:
         code = 0
         try:
-            await Worker(settings, spec, agent, ending).run()
+            await Worker(settings, spec, agent, ending, metrics or Metrics()).run()
         except Exception as exc:
             code = exit_code_of(exc)
         leave(code)  # here and not after the loop: it would wait for every task and thread of the engine

@@ -1,8 +1,9 @@
 """Candidates in, recommendations out: the edge between the records and `models.ranked_list`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +12,7 @@ from agents.packed import Candidates, unpack_floats, unpack_ints
 from agents.records import RankedItem, Recommendation
 from agents.settings import Settings
 from models.bert.contract import TextEncoder
+from models.experiment import DEFAULT
 from models.item_index import ItemIndex
 from models.pool import RULE, ListInput
 from models.ranked_list import RankConfig, Ranked, rank_lists
@@ -72,30 +74,56 @@ def check_candidates(candidates: Candidates) -> None:
 class ListMaker:
     """Makes the lists of a batch; keeps the vectors of recent searches."""
 
-    def __init__(self, index: ItemIndex, config: RankConfig, encoder: TextEncoder | None) -> None:
+    def __init__(
+        self,
+        index: ItemIndex,
+        config: RankConfig,
+        encoder: TextEncoder | None,
+        variants: Mapping[str, RankConfig] | None = None,
+    ) -> None:
+        """`variants`: how lists of variants are ranked; those of all others are ranked by `config`."""
         self._index = index
-        self._config = config
+        self._configs = {**(variants or {}), DEFAULT: config}
         self._encoder = encoder
         self._queries: dict[str, NDArray[np.float32]] = {}
         self.rules = ItemRules(index)
         """The shop's rules, as of the last batch."""
 
-    def use(self, learned: BandWeights | None) -> None:
-        """Rank with these weights from now on; None: with those of the settings."""
-        self._config = replace(self._config, learned=learned)
+    def use(self, learned: BandWeights | None, but: Collection[str] = ()) -> None:
+        """Rank with these weights from now on; None, and for the variants `but`: with those of the settings."""
+        self._configs = {
+            variant: replace(config, learned=None if variant in but else learned)
+            for variant, config in self._configs.items()
+        }
 
     def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
-        """One list for each, in order. `check_candidates` has passed them."""
+        """One list for each, in order. `check_candidates` has passed them.
+
+        A list whose variant is not known here is made, and marked, as one of the default.
+        """
+        batch = [one if self.knows(one.variant) else msgspec.structs.replace(one, variant=DEFAULT) for one in batch]
         self.rules.refresh(now_s)
         left_out = self._left_out()
         content = not left_out
         queries = self._query_vectors(batch) if content else {}
         inputs = [_input(one, queries.get(one.query)) for one in batch]
-        ranked = rank_lists(inputs, self._index, self._config, content, self.rules)
+        ranked = self._ranked([one.variant for one in batch], inputs, content)
         model = self._encoder.version if self._encoder and content else None
         return [
             self._recommendation(one, places, now_s, model, left_out) for one, places in zip(batch, ranked, strict=True)
         ]
+
+    def knows(self, variant: str) -> bool:
+        """Whether lists of this variant are ranked as the variant wants."""
+        return variant in self._configs
+
+    def _ranked(self, variants: Sequence[str], inputs: Sequence[ListInput], content: bool) -> Iterator[list[Ranked]]:
+        """The ranks of each list, in order; those of a variant are ranked together."""
+        ranked = {}
+        for variant in dict.fromkeys(variants):
+            of_variant = [one for one, name in zip(inputs, variants, strict=True) if name == variant]
+            ranked[variant] = iter(rank_lists(of_variant, self._index, self._configs[variant], content, self.rules))
+        return (next(ranked[variant]) for variant in variants)
 
     def _left_out(self) -> str:
         if self._encoder is None:
@@ -127,7 +155,7 @@ class ListMaker:
             model=model,
             variant=one.variant,
             asked_at=one.asked_ms / 1000,
-            ranker=self._config.learned.version if self._config.learned else FIXED,
+            ranker=learned.version if (learned := self._configs[one.variant].learned) else FIXED,
         )
 
     def _item(self, one: Candidates, place: Ranked) -> RankedItem:

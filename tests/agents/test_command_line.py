@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
     ["kafka", "start"], ["kafka", "stop"], ["kafka", "status"], ["topics", "create"], ["topics", "check"],
     ["worker", "profiles"], ["worker", "similarity"], ["worker", "scorer"], ["worker", "learner"],
+    ["worker", "evaluation"], ["experiments"],
     ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
     ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["verify"], ["acls"], ["schema"], ["demo"],
     ["evaluate"], ["rules", "put"], ["rules", "show"], ["rules", "delete"],

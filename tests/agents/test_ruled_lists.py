@@ -75,7 +75,7 @@ def test_blocked_items_take_no_place_among_the_candidates() -> None:
         knowledge.refresh()
         knowledge.popular.refresh()
         knowledge.relist(NOW_MS + later_ms)
-        (selected,) = knowledge.selector.select([Wanted(nothing, nothing, nothing)])
+        (selected,) = knowledge.selectors["default"].select([Wanted(nothing, nothing, nothing)])
         assert [knowledge.items.ids[number] for number in selected.items.tolist()] == [proposed]
 
 

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from agents.errors import RecordError
 from agents.packed import Candidates, pack_floats, pack_ints
 from agents.records import Filters
-from agents.scoring.lists import NO_MODEL, NO_TEXTS, NOT_EMBEDDED, ListMaker, check_candidates, rank_config
+from agents.scoring.lists import FIXED, NO_MODEL, NO_TEXTS, NOT_EMBEDDED, ListMaker, check_candidates, rank_config
 from agents.settings import read_settings
+from agents.variants import by_variant, with_own_weights
 from models.bert.contract import HashEncoder
 from models.item_index import ItemIndex
 from models.ranked_list import RankConfig
+from models.ranking import BandWeights
 from tests.agents.scorer_support import SOURCES, make_candidates
 
 CONFIG = rank_config(read_settings())
@@ -189,3 +191,44 @@ def test_popularity_counts_more_after_a_pause() -> None:
         asked = msgspec.structs.replace(asked, after_pause=after_pause)
         (made,) = ListMaker(make_index(), config, None).make([asked], 0.0)
         assert made.items[0].item_id == first
+
+
+def test_lists_of_a_batch_are_ranked_as_their_variants_want() -> None:
+    scores = {"mug": {"item_cf": 2.0, "popular": 1.0}, "pot": {"item_cf": 1.0, "popular": 9.0}}
+    popular = rank_config(read_settings(weight_item_cf=0.0, weight_popular=1.0, diversity=0.0))
+    maker = ListMaker(make_index(), CONFIG, None, {"popular": popular})
+    names = ["default", "popular", "default", "unknown", "popular"]
+    asked = [
+        msgspec.structs.replace(make_candidates("u", str(number), scores), variant=name)
+        for number, name in enumerate(names)
+    ]
+    made = maker.make(asked, 0.0)
+    assert [one.recommendation_id for one in made] == ["0", "1", "2", "3", "4"]
+    assert [one.variant for one in made] == ["default", "popular", "default", "default", "popular"]
+    assert [one.items[0].item_id for one in made] == ["mug", "pot", "mug", "mug", "pot"]
+
+
+def test_learned_weights_are_not_for_variants_with_weights_of_their_own_and_count_after_a_pause() -> None:
+    scores = {"mug": {"item_cf": 1.0, "popular": 1.0}, "pot": {"item_cf": 0.6, "popular": 4.0}}
+    varied = {"a": {"share": 0.1, "diversity": 0.0}, "b": {"share": 0.1, "weight_popular": 0.1}}
+    settings = read_settings(variants=varied, diversity=0.0, weight_popular=0.1, pause_popular=9.0)
+    maker = ListMaker(
+        make_index(), rank_config(settings), None, {name: rank_config(one) for name, one in by_variant(settings)}
+    )
+    asked = [
+        msgspec.structs.replace(make_candidates("u", name, scores), variant=name, after_pause=after_pause)
+        for name in ("default", "a", "b")
+        for after_pause in (False, True)
+    ]
+
+    def first() -> list[str]:
+        return [one.items[0].item_id for one in maker.make(asked, 0.0)]
+
+    assert first() == ["mug", "pot"] * 3
+    maker.use(BandWeights((0,), ({"item_cf": 1.0, "popular": 0.8},), "7"), with_own_weights(settings))
+    assert first() == ["pot", "pot", "pot", "pot", "mug", "pot"]
+    assert [one.ranker for one in maker.make(asked[::2], 0.0)] == ["7", "7", FIXED]
+    maker.use(BandWeights((0,), ({"item_cf": 1.0, "popular": 0.1},), "8"), with_own_weights(settings))
+    assert first() == ["mug", "pot"] * 3
+    maker.use(None)
+    assert {one.ranker for one in maker.make(asked, 0.0)} == {FIXED}

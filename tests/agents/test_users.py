@@ -52,7 +52,7 @@ def test_lists_close_after_so_many_events_of_their_user(tmp_path: Path) -> None:
 def test_lists_close_after_so_much_time(tmp_path: Path) -> None:
     folding = folder(tmp_path, attribution_s=5)
     listed = folding.fold(UserWork("u", recommendations=[(record(0), sent("one", "a"))]), None)
-    assert profile(listed).lists == [ListInFlight("one", ["a"], [{"popular": 0.5}], 1_000, 0)]
+    assert profile(listed).lists == [ListInFlight("one", ["a"], [{"popular": 0.5}], 1_000, 0, sources=["none"])]
     young = folding.fold(UserWork("u", events=events(buy("y"), timestamp=5_999)), row(listed))
     assert outcomes(young) == []
     old = folding.fold(UserWork("u", events=events(buy("z"), timestamp=6_000)), row(young))
@@ -210,3 +210,19 @@ def test_dislikes_are_bounded_and_the_newest_count(tmp_path: Path) -> None:
     seen = [Event("u", "dislike", str(number)) for number in range(BLOCKED_KEPT + 5)]
     folded = folder(tmp_path).fold(UserWork("u", events=events(*seen)), None)
     assert profile(folded).blocked == [str(number) for number in range(5, BLOCKED_KEPT + 5)]
+
+
+def test_an_outcome_says_which_source_led_and_in_which_variant(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    items = [
+        RankedItem("a", 1.0, "r", sources={"popular": 0.4, "item_cf": 0.6}),
+        RankedItem("b", 0.5, "r", sources={"popular": 1.0}),
+    ]
+    sent_list = Recommendation("one", "u", items, ["one"], 1.0, variant="variety")
+    listed = folding.fold(UserWork("u", recommendations=[(record(0), sent_list)]), None)
+    acted = folding.fold(UserWork("u", events=events(buy("a"), buy("b"))), row(listed))
+    found = [json.loads(value) for value in acted.outcomes]
+    assert [(one["item_id"], one["source"], one["variant"]) for one in found] == [
+        ("a", "item_cf", "variety"),
+        ("b", "popular", "variety"),
+    ]

@@ -1,5 +1,6 @@
 """Worker processes under a supervisor, and topics read whole: what broker tests are made of."""
 
+import json
 import os
 import signal
 import subprocess
@@ -43,6 +44,7 @@ def environment(settings: Settings) -> dict[str, str]:
     variables = {}
     for name, value in settings.model_dump(exclude_none=True).items():
         text = ",".join(value) if isinstance(value, tuple) else str(value)
+        text = json.dumps(value) if isinstance(value, dict) else text
         variables[ENV_PREFIX + name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else text
     return variables
 

@@ -56,12 +56,14 @@ def test_neither_logs_nor_metrics_name_a_user(kafka: str, unique: str, tmp_path:
     send(settings, topics.recommendations, [(KEY, b"{}"), (KEY, b'{"user_id": "%s"}' % KEY)])
     send(settings, topics.candidates, [(KEY, CANDIDATES.write(candidates)), (KEY, b"\x01" + KEY)])
     send(settings, topics.cooccurrence, [(None, b"\x01" + KEY)])
-    ports = {kind: free_port() for kind in ("profiles", "similarity", "scorer")}
+    send(settings, topics.outcomes, [(KEY, b'{"user_id": "%s"}' % KEY), (KEY, KEY)])
+    ports = {kind: free_port() for kind in ("profiles", "similarity", "scorer", "evaluation")}
     sources = [
         *(("profiles", source) for source in (topics.events, topics.users, topics.requests)),
         ("scorer", topics.candidates),
         ("profiles", topics.recommendations),
         ("similarity", topics.cooccurrence),
+        *(("evaluation", source) for source in (topics.events, topics.users, topics.recommendations, topics.outcomes)),
     ]
     pages = {}
     with cluster(settings, tmp_path) as workers:
@@ -76,7 +78,9 @@ def test_neither_logs_nor_metrics_name_a_user(kafka: str, unique: str, tmp_path:
         logs = {kind: worker.text() for kind, worker in started.items()}
     for name, text in [*pages.items(), *logs.items()]:
         assert MARKER not in text, f"{name}: {text[max(0, text.index(MARKER) - 300) :][:600]}"
-    assert all(" INFO aiokafka" in logs[kind] for kind in ("profiles", "similarity"))  # the engine was talkative
+    assert all(
+        " INFO aiokafka" in logs[kind] for kind in ("profiles", "similarity", "evaluation")
+    )  # the engine was talkative
     of_profiles = pages["profiles", "metrics"]
     for reason in ("bad_json", "bad_field", "too_large", "missing_key", "wrong_key", "bad_id", "null_value"):
         label = f'profilestream_dead_letters_total{{reason="{reason}",topic="{topics.events.name}"}}'

@@ -31,14 +31,16 @@ def workers(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
     rows = [f"{user},i{n},{1_700_000_000 + n}\n" for user in USERS for n in range(3)]
     events.write_text("user_id,item_id,timestamp\n" + "".join(rows))
     with cluster(settings, folder) as made:
-        for kind in ("profiles", "scorer"):
+        for kind in ("profiles", "scorer", "evaluation"):
             made.start(kind)
         assert run(settings, "replay", str(events)).returncode == 0
         assert run(hidden(settings), "replay", str(events)).returncode == 0
         topics = build_topics(settings)
         for kind, topic in (("profiles", topics.events), ("scorer", topics.candidates)):
             made.wait_until(lambda k=kind, t=topic: drained(settings, k, t), f"the end of {topic.name}")  # type: ignore[misc]
-        made.wait_until(lambda: drained(settings, "profiles", topics.recommendations), "the lists")
+        for kind in ("profiles", "evaluation"):
+            made.wait_until(lambda k=kind: drained(settings, k, topics.recommendations), "the lists")  # type: ignore[misc]
+        made.wait_until(lambda: drained(settings, "evaluation", topics.events), "the events")
         yield made
 
 
@@ -77,6 +79,8 @@ def test_an_export_holds_the_profile_and_the_user_s_records_alone(workers: Clust
         "rated": False,
     }
     assert found["profile"]["declared"] == ["tea"]
+    assert len(found["live_evaluation"]["history"]) == 3
+    assert found["live_evaluation"]["counts"]["default"]["all"][0] >= 1
     records = found["records"]
     assert [one["value"]["item_id"] for one in records[topics.events.name]] == ["i0", "i1", "i2"]
     declared = [set(one) - {"partition", "offset", "timestamp"} for one in records[topics.users.name]]
@@ -112,6 +116,7 @@ def test_the_profile_alone_and_nobody(workers: Cluster) -> None:
     assert ended.returncode == 1
     nothing = json.loads(ended.stdout)
     assert nothing["profile"] is None
+    assert nothing["live_evaluation"] is None
     assert not any(nothing["records"].values())
 
 

@@ -16,7 +16,7 @@ from agents.topics import build_topics
 from tests.broker.support import ROOT, Cluster, broker_settings, cluster, environment, wait_until
 from tests.conftest import free_port
 
-KINDS = ["profiles", "similarity", "scorer"]
+KINDS = ["profiles", "similarity", "scorer", "evaluation"]
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 10
 

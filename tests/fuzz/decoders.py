@@ -10,10 +10,13 @@ import numpy as np
 from agents.checks import read_co_counts, read_neighbours, read_row_body
 from agents.cuts import CUT, Cut
 from agents.learner import choice_of
+from agents.live_evaluation import read_moments
 from agents.packed import (
     CANDIDATES,
     CO_COUNTS,
     ERASURE,
+    LIVE_USER,
+    MOMENTS,
     NEIGHBOURS,
     PROFILE,
     RANKER_STATE,
@@ -22,6 +25,7 @@ from agents.packed import (
     Candidates,
     CoCounts,
     Erasure,
+    Moments,
     Neighbours,
     PackedCodec,
     RankerState,
@@ -54,6 +58,7 @@ from agents.records import (
 from agents.rules import read_rule
 from agents.runtime.seal import Absorbed, Seal, Tally, unpack_seal
 from agents.scoring.lists import check_candidates
+from models.live_hits import Compared, LiveUser, SentList
 from models.profile import EarlyAction, ListInFlight, Profile
 from tests.fuzz import limits
 from tests.fuzz.taking import Decoder, decoded, key_of, shown, taken_in
@@ -87,6 +92,11 @@ def _public(name: str, read: Any, check: Callable[[Any], None], *records: msgspe
 def _read_rule(value: bytes) -> Rule:
     read_rule(key_of(value, "name"), value)
     return read_rule_record(value)
+
+
+def _read_moments(value: bytes) -> Moments:
+    read_moments(value)
+    return MOMENTS.read(value)
 
 
 def _read_row_body(value: bytes) -> RowBody:
@@ -260,6 +270,27 @@ DECODERS = (
         limits.neighbours,
         Neighbours(["a", "b"], floats(0.9, 0.1), ints(5, 1), ints(9, 300), 3, 4, 0.5, 1.0, {"fr": 0.5}, floats(0.25)),
         Neighbours([], b"", ints(), ints(), 0, 0, 0.0, 0.0),
+    ),
+    _packed(
+        "LiveUser",
+        LIVE_USER,
+        LIVE_USER.read,
+        limits.live_user,
+        LiveUser(
+            [5, -(2**63)],
+            [SentList((1_700_000_000_000, 7), "default", [5, 9], ["fresh", "popular"])],
+            [Compared(1_700_000_000_001, 9, (1_700_000_000_000, 7), "default", 1, "popular"), Compared(2, 3)],
+            {"default": {"all": [1, 2, 0, 0, 0, 0, 1, 1], "source:fresh": [0, 1, 0, 0, 0, 0, 0, 0]}},
+        ),
+        LiveUser(consent=False),
+    ),
+    _packed(
+        "Moments",
+        MOMENTS,
+        _read_moments,
+        limits.moments,
+        Moments(pack_ints(np.arange(66))),
+        Moments(pack_ints(np.arange(66) << 40)),
     ),
     Decoder(
         "Candidates",

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from agents.packed import Candidates, CoCounts, Neighbours, RowBody, RowHead, unpack_floats, unpack_ints
+from agents.packed import Candidates, CoCounts, Moments, Neighbours, RowBody, RowHead, unpack_floats, unpack_ints
 from agents.records import Event, Filters, Item, Outcome, Recommendation, Request, Rule, User
 from agents.rules import to_shop_rule
+from models.live_hits import LiveUser, flat_counts
 from models.profile import Profile
+from models.user_sums import COUNTERS, UPPER
 
 TYPES = {"view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"}
 YEAR_3000_S = 32_503_680_000
@@ -201,3 +203,18 @@ def candidates(record: Candidates) -> None:
     assert 1 <= record.k <= 100
     finite(*scores)
     filters(record.filters)
+
+
+def live_user(record: LiveUser) -> None:
+    """Table `live`, users."""
+    assert all(len(sent.items) == len(sent.sources) for sent in record.lists)
+    counts = [found for by_slice in record.counts.values() for found in by_slice.values()]
+    table = np.array(counts, np.int64).reshape(-1, len(COUNTERS))
+    assert len(table) == len(counts)
+    assert (table >= 0).all()
+    flat_counts(record)
+
+
+def moments(record: Moments) -> None:
+    """Table `live`, sums."""
+    assert len(unpack_ints(record.upper)) == len(UPPER[0])

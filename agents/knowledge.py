@@ -37,6 +37,7 @@ def candidate_config(settings: Settings) -> CandidateConfig:
         fresh=settings.candidates_fresh,
         recency_power=settings.recency_power,
         ridge_recency_power=settings.ridge_recency_power,
+        pause_recency_power=settings.pause_recency_power,
     )
 
 

@@ -132,6 +132,7 @@ class Settings(SecuritySettings):
     recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
     ridge_recency_power: float = Field(0.5, ge=0, description="… in ridge scores.")
+    pause_recency_power: float = Field(0.25, ge=0, description="… in both after a pause, see `pause_s`.")
     pause_s: float = Field(
         3_600.0, ge=0, description="Who asks so long after the last event comes back: popularity counts more."
     )

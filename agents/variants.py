@@ -24,7 +24,15 @@ SHARE = "share"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,50}")
 _WEIGHT = "weight_"
 _VARIED_PREFIXES = (_WEIGHT, "candidates_")
-_VARIED = ("diversity", "calibration", "category_cap", "recency_power", "ridge_recency_power", "pause_popular")
+_VARIED = (
+    "diversity",
+    "calibration",
+    "category_cap",
+    "recency_power",
+    "ridge_recency_power",
+    "pause_recency_power",
+    "pause_popular",
+)
 _ROUNDING = 1e-9
 
 

@@ -4,9 +4,8 @@ Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest ite
 that does not grow with the number of items.
 Ridge proposes nothing; it scores what the others propose: `Σ_k recency(k) · W[i_k, j]`, see `models.ridge`.
 
-Items of one basket, touched in the same second, may share the mean of their recencies, since their order may say
-nothing. For ridge they always do. For item-CF they do once the user comes back after a pause: until then the order in
-which things went into a basket is the best there is, if the log has it.
+To ridge, items of one basket, touched in the same second, weigh the mean of their recencies, since their order may say
+nothing; item-CF makes the best of it. After a pause the newest items weigh little more than older ones, for both.
 """
 
 from collections.abc import Sequence
@@ -40,6 +39,7 @@ class CandidateConfig:
     fresh: int = 10
     recency_power: float = 1.0
     ridge_recency_power: float = 0.5
+    pause_recency_power: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class CandidateSelector:
     def __init__(self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig) -> None:
         self._table, self._popular, self._config = table, popular, config
         self._scratch = _Scratch()
-        self._recency = self._ridge_recency = _recency(np.arange(0), config.recency_power)
+        self._recencies: dict[float, NDArray[np.float32]] = {}
+        """Power → weights of places, the newest first."""
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
@@ -126,18 +127,16 @@ class CandidateSelector:
     def _near(self, user: Wanted) -> _Near:
         recent = user.recent
         weights = self._table.weights.take(recent, 0)
-        weights *= self._item_cf_recency(user)[:, None]
+        weights *= self._recency(user, self._config.recency_power)[:, None]
         return self._table.cols.take(recent, 0).ravel().astype(np.intp), weights.ravel()
 
-    def _item_cf_recency(self, user: Wanted) -> NDArray[np.float32]:
-        recency = self._recency_of(len(user.recent))
-        return _by_basket(recency, user.times) if user.after_pause else recency
-
-    def _recency_of(self, count: int) -> NDArray[np.float32]:
-        if count > len(self._recency):
-            self._recency = _recency(np.arange(2 * count), self._config.recency_power)
-            self._ridge_recency = _recency(np.arange(2 * count), self._config.ridge_recency_power)
-        return self._recency[:count]
+    def _recency(self, user: Wanted, power: float) -> NDArray[np.float32]:
+        """How much each item of `recent` weighs; `power`: of who asks while at it."""
+        power = self._config.pause_recency_power if user.after_pause else power
+        count, known = len(user.recent), self._recencies.get(power)
+        if known is None or count > len(known):
+            known = self._recencies[power] = ((np.arange(2 * count) + 1.0) ** -power).astype(np.float32)
+        return known[:count]
 
     def _one(self, user: Wanted) -> Selected:
         near = self._near(user)
@@ -174,7 +173,8 @@ class CandidateSelector:
         """Ridge scores of these items, [C]; 0 where the history is not among an item's ridge neighbours."""
         recent, weights, ridge = user.recent, self._scratch.recency, self._table.ridge.take(items, 0)
         # Written from the oldest on: an item that occurs twice weighs as its newest place.
-        weights[recent[::-1]] = _by_basket(self._ridge_recency[: len(recent)], user.times)[::-1]
+        recency = self._recency(user, self._config.ridge_recency_power)
+        weights[recent[::-1]] = _by_basket(recency, user.times)[::-1]
         near = weights.take(self._table.cols.take(items, 0)[:, : ridge.shape[1]])
         weights[recent] = 0
         scores: NDArray[np.float32] = np.einsum("cr,cr->c", near, ridge)
@@ -223,12 +223,6 @@ class CandidateSelector:
         first = (weights == most[slots]).nonzero()[0][::-1]
         because[slots[first]] = hit[first] // self._table.most  # of equal ones the newest, written last, stays
         return because
-
-
-def _recency(places: Ints, power: float) -> NDArray[np.float32]:
-    """How much the items at these places of a history weigh; 0 is the newest."""
-    weights: NDArray[np.float32] = ((places + 1.0) ** -power).astype(np.float32)
-    return weights
 
 
 def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float32]:

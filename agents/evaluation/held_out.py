@@ -24,6 +24,7 @@ from models.peers.peer import Peer
 
 ABSORBED_AT_ONCE = 1_000
 ASKED_AT_ONCE = 200
+DAY_MS = 86_400_000
 
 
 @dataclass
@@ -89,10 +90,11 @@ def run(
         progress(len(part))
     pipeline.settle()
     against.fit()
+    asked_ms = train[-1].at_ms + DAY_MS  # what was held back is not what came next: nobody is at it
     found, users = {name: Found(HeldOut(k)) for name in (OURS, POPULAR, *peers)}, list(held)
     for start in range(0, len(users), ASKED_AT_ONCE):
         asked = users[start : start + ASKED_AT_ONCE]
-        ours = [[item.item_id for item in made.items] for made in pipeline.ask(dict.fromkeys(asked, 0), k)]
+        ours = [[item.item_id for item in made.items] for made in pipeline.ask(dict.fromkeys(asked, asked_ms), k)]
         popular = [taken.most_frequent(k, histories[user]) for user in asked]
         for name, lists in {OURS: ours, POPULAR: popular, **against.ask(asked, k)}.items():
             for user, shown in zip(asked, lists, strict=True):

@@ -36,7 +36,8 @@ def test_a_variant_changes_settings_for_its_share_of_the_users(monkeypatch: pyte
     )
     varied = dict(by_variant(read_settings()))
     assert [*varied] == ["default", "variety", "wide"]
-    assert [one.diversity for one in varied.values()] == [0.0, 0.3, 0.0]
+    plain = read_settings().diversity
+    assert [one.diversity for one in varied.values()] == [plain, 0.3, plain]
     assert [one.category_cap for one in varied.values()] == [0, 0, 2]
     assert {type(one.category_cap) for one in varied.values()} == {int}
     monkeypatch.setenv("PROFILESTREAM_VARIANTS", "")

@@ -147,12 +147,13 @@ def test_the_order_within_a_basket_says_nothing_to_ridge() -> None:
     assert apart["a"] == pytest.approx(0.4 / 2 + 0.2 / 3)
 
 
-def test_to_item_cf_the_order_within_a_basket_says_nothing_once_the_user_returns() -> None:
-    world = World()
-    # a ← b .9, c .5; of one basket each weighs 3/4.
-    for recent in (("b", "c"), ("c", "b")):
-        assert world.scores(world.one(recent, times=(60, 60), after_pause=True), "item_cf")["a"] == pytest.approx(1.05)
-    assert world.scores(world.one(("b", "c"), times=(60, 60)), "item_cf")["a"] == pytest.approx(0.9 + 0.25)
+def test_after_a_pause_the_newest_items_weigh_little_more_than_others() -> None:
+    world = World(CandidateConfig(recency_power=1.0, ridge_recency_power=1.0, pause_recency_power=0.5))
+    at_it, back = (world.one(("b", "c"), after_pause=pause) for pause in (False, True))
+    assert world.scores(at_it, "item_cf")["a"] == pytest.approx(0.9 + 0.5 / 2)
+    assert world.scores(back, "item_cf")["a"] == pytest.approx(0.9 + 0.5 / 2**0.5)
+    assert world.scores(at_it, "ridge")["a"] == pytest.approx(0.4 + 0.2 / 2)
+    assert world.scores(back, "ridge")["a"] == pytest.approx(0.4 + 0.2 / 2**0.5)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6, unique=True), min_size=1, max_size=4), st.floats(0, 2))

@@ -156,9 +156,9 @@ class CandidatesWriter:
         return _Ids(recent, hidden, wanted)
 
     def _after_pause(self, entry: _Asked) -> bool:
-        """Whether the user was away for long before asking."""
+        """Whether the user was away for long before asking. Who just did something was not, however it is dated."""
         last_ms = entry.folded.profile.last_ms
-        return bool(last_ms) and entry.asked_ms - last_ms > self._settings.pause_s * 1000
+        return entry.request is not None and 0 < last_ms <= entry.asked_ms - self._settings.pause_s * 1000
 
     def _not_returned(
         self, entry: _Asked, hidden: list[str], numbers: NDArray[np.int64]

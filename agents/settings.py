@@ -21,6 +21,8 @@ from agents.variants import Variants, read_variants
 __all__ = ["ENV_PREFIX", "Settings", "read_settings"]
 
 Names = Annotated[tuple[str, ...], NoDecode]
+MOST_WEIGHT = 1_000_000
+"""Larger weights would leave the range of a float32 when they are multiplied."""
 MOST_ROW_NEIGHBOURS = 25_000
 """An item row must fit a message: it takes at most 16 bytes a neighbour, and grows by a quarter before it is cut."""
 
@@ -150,14 +152,18 @@ class Settings(SecuritySettings):
         "auto", description="Where the model works; `auto`: on a GPU where there is one."
     )
     candidates_content: int = Field(50, ge=0, description="Items nearest to the profile embedding.")
-    weight_item_cf: float = Field(1.0, ge=0, description="Weight of neighbours of the history in the blend.")
-    weight_ridge: float = Field(0.75, ge=0, description="… of ridge.")
-    weight_popular: float = Field(0.2, ge=0, description="… of popularity.")
-    pause_popular: float = Field(2.0, ge=0, description="… is multiplied with this after a pause, see `pause_s`.")
-    weight_segment: float = Field(0.05, ge=0, description="… of popularity in the segment.")
-    weight_interest: float = Field(0.2, ge=0, description="… of popularity by interest.")
-    weight_fresh: float = Field(0.05, ge=0, description="… of freshness.")
-    weight_content: float = Field(0.1, ge=0, description="… of the nearness of texts.")
+    weight_item_cf: float = Field(
+        1.0, ge=0, le=MOST_WEIGHT, description="Weight of neighbours of the history in the blend."
+    )
+    weight_ridge: float = Field(0.75, ge=0, le=MOST_WEIGHT, description="… of ridge.")
+    weight_popular: float = Field(0.2, ge=0, le=MOST_WEIGHT, description="… of popularity.")
+    pause_popular: float = Field(
+        2.0, ge=0, le=MOST_WEIGHT, description="… is multiplied with this after a pause, see `pause_s`."
+    )
+    weight_segment: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of popularity in the segment.")
+    weight_interest: float = Field(0.2, ge=0, le=MOST_WEIGHT, description="… of popularity by interest.")
+    weight_fresh: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of freshness.")
+    weight_content: float = Field(0.1, ge=0, le=MOST_WEIGHT, description="… of the nearness of texts.")
     learned_ranker: bool = Field(
         True, description="Rank with the learner's weights while they are better; off: with these alone."
     )

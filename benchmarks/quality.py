@@ -1,6 +1,6 @@
 """How good the lists are: the data sets that are there, beside the bar and popularity.
 
-    PROFILESTREAM_DATA=… python -m benchmarks.quality [--sets A B …] [--peers ease,rules] [--validation] [--out FILE]
+    PROFILESTREAM_DATA=… python -m benchmarks.quality [--sets A B …] [--peers ease] [--validation] [--out FILE]
 
 Prequential (see `agents.evaluation.prequential`): the first 80 % of the events train, the rest is asked about one by
 one, and so are models of others (--peers '': none). With --validation 64 % train and what lies between 64 % and 80 % is
@@ -36,7 +36,7 @@ BAR = {
 }
 """HR@10 and HR@20 that lists are to reach: about the best of eleven libraries, refitted often, on the same data."""
 K, TRAIN = 20, 0.8
-PEERS = "ease,implicit,rules"
+PEERS = "ease,implicit,sequential"
 OURS = ("profilestream", "popular")
 RESULTS = Path(__file__).parent / "results" / "quality.json"
 
@@ -80,7 +80,7 @@ def main() -> None:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="*", choices=BAR, default=None)
-    parser.add_argument("--peers", default=PEERS, help="of ease, implicit, rules; '': none (default: %(default)s)")
+    parser.add_argument("--peers", default=PEERS, help="of ease, implicit, sequential; '': none (default: %(default)s)")
     parser.add_argument("--validation", action="store_true", help="the events between 64 and 80 %%")
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()

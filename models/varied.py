@@ -70,6 +70,8 @@ def vary(
     total: [n] ≥ 0; places: [n] in the index, −1: not there; by_vectors: likeness by embeddings, else by categories;
     recent: the user's newest items, newest first.
     """
+    if k <= 0:  # pins fill the list
+        return np.zeros(0, np.intp)
     wanted = history_shares(groups_of(index, index.places(recent))) if calibration > 0 else None
     whole = caps is not None or wanted is not None
     near = np.arange(len(places)) if whole else shortlist(total, k, diversity)

@@ -25,7 +25,9 @@ def evaluate(
     ] = 0,
     train: Annotated[float, typer.Option(min=0, max=1, help="Share of events, oldest first, to train only.")] = 0.8,
     until: Annotated[float, typer.Option(min=0, max=1, help="Share of events after which nothing is looked at.")] = 1.0,
-    against: Annotated[str, typer.Option(help="Models to compare with: ease, implicit, rules; of ratings: svd.")] = "",
+    against: Annotated[
+        str, typer.Option(help="Models to compare with: ease, implicit, sequential; of ratings: svd.")
+    ] = "",
     split: Annotated[
         float, typer.Option(min=0, max=1, help="Train with this share of each user's items, drawn; ask for the others.")
     ] = 0.0,
@@ -43,7 +45,7 @@ def evaluate(
     timestamp (seconds); optional: rating, event_type, query, event_id, basket (lists change only after a whole one).
     Events of one moment are drawn at random, but for a set in the order of its file.
 
-    --against adds a row for each model of others, asked about the same events: ease (EASE), rules (sequential rules),
+    --against adds a row for each model of others, asked about the same events: ease (EASE), sequential (rules),
     implicit (alternating least squares and item neighbours of that library). They get the user's history as it is now,
     weighted by recency as ours is; what they learned is fitted anew at the start and four times later.
 
@@ -57,7 +59,7 @@ def evaluate(
     Data sets: sample; with PROFILESTREAM_DATA also ml-100k, ml-latest-small, online_retail (also -file, -basket),
     amazon_giftcards, amazon_office.
 
-    Example: profilestream evaluate events.csv --items items.jsonl --against ease,rules
+    Example: profilestream evaluate events.csv --items items.jsonl --against ease,sequential
     """
     from rich.console import Console
     from rich.progress import Progress as Bar

@@ -22,7 +22,7 @@ GROUPS: dict[str, dict[str, Callable[[float], Peer]]] = {
         "implicit cosine": lambda power: ItemNeighbours("cosine", power),
         "implicit BM25": lambda power: ItemNeighbours("bm25", power),
     },
-    "rules": {"rules": SequentialRules},
+    "sequential": {"sequential rules": SequentialRules},
 }
 """Name for `--against` → rows of the table → a model, given the power of its weights by recency."""
 REFITS = 4

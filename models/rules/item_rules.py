@@ -15,6 +15,9 @@ from models.rules.rule import RuleBook, ShopRule
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
+FACTOR_RANGE = (1e-6, 1e6)
+"""What boosts and business weight of an item come to together."""
+
 
 class ItemRules:
     """The rules of kinds boost, pin, block and cap over one index, as of the last `refresh`."""
@@ -75,7 +78,8 @@ class ItemRules:
                 blocked |= hit
             else:
                 groups.append(hit)
-        self._factors[places], self._blocked[places] = factors, blocked
+        # Many boosts of one item must not leave the range of a float: scores would not be numbers.
+        self._factors[places], self._blocked[places] = np.clip(factors, *FACTOR_RANGE), blocked
         if groups:
             self._grouped[places] = np.stack(groups, axis=1)
 

@@ -12,7 +12,7 @@ from agents.settings import read_settings
 from models.candidates import Wanted
 
 NOW_MS = 1_790_000_000_000
-DAY_MS = 86_400_000
+DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 FOOD, HOME = [f"food{n}" for n in range(6)], [f"home{n}" for n in range(6)]
 
 
@@ -112,3 +112,18 @@ def test_an_item_that_nothing_proposed_is_ranked_when_it_is_named(pipeline: Pipe
     named = listed(pipeline, Filters(only_items=["brand-new", "food4"]))
     assert [item.item_id for item in named] == ["food4", "brand-new"]
     assert (named[1].sources, named[1].reason) == ({"request": 1.0}, "one of those asked for")
+
+
+def test_pins_may_fill_a_list(pipeline: Pipeline) -> None:
+    pipeline.put_rules([Rule("hero", "pin", items=["home3", "home4"], position=0)])
+    made = pipeline.ask({"ana": 0}, 1)[0].items + pipeline.ask({"ana": 0}, 2)[0].items
+    assert [item.item_id for item in made] == ["home3", "home3", "home4"]
+
+
+def test_popularity_counts_more_to_who_comes_back(pipeline: Pipeline) -> None:
+    def share(asked_ms: int) -> float:
+        items = pipeline.ask({"ana": asked_ms}, 20)[0].items
+        return sum(item.sources.get("popular", 0.0) for item in items)
+
+    at_it, back = share(NOW_MS + HOUR_MS - 1), share(NOW_MS + HOUR_MS)
+    assert back > 1.2 * at_it

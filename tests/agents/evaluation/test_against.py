@@ -60,7 +60,7 @@ def test_histories_are_current_and_models_as_of_the_last_fit() -> None:
 
 
 def test_wrong_names_and_too_many_items_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SetupError, match="--against svd: must be of popular, ease, implicit, rules"):
+    with pytest.raises(SetupError, match="--against svd: must be of popular, ease, implicit, sequential"):
         chosen("ease,svd", 1.0)
     assert list(chosen(" ease, popular,", 1.0)) == ["ease"]
     assert chosen("", 1.0) == {}

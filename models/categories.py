@@ -3,6 +3,9 @@
 Intra-list diversity: mean of 1 − cosine over pairs of a list, of binary category vectors (Ziegler et al. 2005).
 Miscalibration: KL(p ‖ q̃) in nats, p the mix of categories of the history, q that of the list, each item giving 1 shared
 by its categories, q̃ = (1 − α)·q + α·p (Steck 2018): 0 for the same mix.
+
+The whole history counts alike here, so that all methods are measured by one thing; what a list is calibrated to weighs
+recent items more and takes tags where there are no categories (`models.calibration`).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

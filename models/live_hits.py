@@ -27,7 +27,9 @@ ALL = "all"
 LISTS_KEPT = 20
 EVENTS_KEPT = 50
 VARIANTS_KEPT = 10
-"""Newest variants whose counts are kept for a user: sums over users keep what is dropped."""
+"""Newest variants whose counts are kept for a user, beside those that kept events are booked on.
+
+Sums over users keep what is dropped."""
 BANDS = ("1", "2-3", "2-3", *["4-10"] * 7)
 """Of the first places; those after them are in `LAST_BAND`."""
 LAST_BAND = "11+"
@@ -171,9 +173,11 @@ def begin(user: LiveUser, experiment: str) -> None:
 
 
 def drop_old_variants(user: LiveUser) -> None:
-    """Let go of counts of variants of long ago."""
+    """Let go of counts of variants of long ago, but not of those that a late list may take a kept event off."""
+    booked = {event.variant for event in user.events}
     for variant in [*user.counts][:-VARIANTS_KEPT]:
-        del user.counts[variant]
+        if variant not in booked:
+            del user.counts[variant]
 
 
 def _before(sent: SentList, event: Compared, config: LiveConfig) -> bool:

@@ -187,6 +187,20 @@ def test_a_row_does_not_grow_without_end() -> None:
     assert [*user.counts] == [f"v{number}" for number in range(100 - VARIANTS_KEPT, 100)]
 
 
+def test_a_late_list_takes_an_event_off_a_variant_of_long_ago() -> None:
+    user = LiveUser(history=[item_hash("z")])
+    send(user, 10, "abc", "oldest")
+    act(user, "a", 20, CONFIG)
+    for number in range(VARIANTS_KEPT):
+        send(user, 30, "abc", f"v{number}", offset=number + 2)
+    drop_old_variants(user)
+    send(user, 15, "def", "late", offset=1)
+    assert of_all(user, "oldest") == {"lists": 1, "places": 3}
+    assert of_all(user, "late") == {"lists": 1, "places": 3, "events": 1}
+    drop_old_variants(user)
+    assert [*user.counts] == [*(f"v{number}" for number in range(1, VARIANTS_KEPT)), "late"]
+
+
 def test_bands_and_types() -> None:
     assert [band(position) for position in (0, 1, 2, 3, 9, 10, 99)] == ["1", "2-3", "2-3", "4-10", "4-10", "11+", "11+"]
     assert {"view", "click", "like", "cart", "purchase", "rate", "share"}.isdisjoint(NO_CONTACT)

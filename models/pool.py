@@ -12,9 +12,9 @@ from models.rules.item_rules import ItemRules
 
 CONTENT = "content"
 RULE, REQUEST = "rule", "request"
-NAMED = frozenset({RULE, REQUEST})
-"""Sources of what is in a list because somebody named it: they say nothing about the item."""
 """Sources of items that no other proposed: a rule pins them, a request names the only items that may be."""
+NAMED = frozenset({RULE, REQUEST})
+"""They say nothing about the item."""
 
 
 @dataclass(frozen=True)

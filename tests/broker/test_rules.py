@@ -96,7 +96,8 @@ def test_workers_follow_rules_without_a_restart(workers: Cluster, settings: Sett
 def test_a_bad_rule_in_the_topic_is_passed_over(workers: Cluster, settings: Settings, tmp_path: Path) -> None:
     put(settings, tmp_path, {})
     good = {"name": "good", "kind": "block", "items": ["i0"]}
-    records = [("bad", {"name": "bad", "kind": "block"}), ("good", good), ("other", {**good, "items": ["i1"]})]
+    # The good one last: a list that follows it was made after the others were read.
+    records = [("bad", {"name": "bad", "kind": "block"}), ("other", {**good, "items": ["i1"]}), ("good", good)]
     send(settings, build_topics(settings).rules, [(key.encode(), json.dumps(rule).encode()) for key, rule in records])
     wait_for(workers, lambda items: "i0" not in ids(items) and "i1" in ids(items), "a list under the good rule alone")
 

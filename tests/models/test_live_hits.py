@@ -22,6 +22,7 @@ from models.live_hits import (
     act,
     arrive,
     band,
+    begin,
     drop_old_variants,
     flat_counts,
     item_hash,
@@ -199,6 +200,19 @@ def test_a_late_list_takes_an_event_off_a_variant_of_long_ago() -> None:
     assert of_all(user, "late") == {"lists": 1, "places": 3, "events": 1}
     drop_old_variants(user)
     assert [*user.counts] == [*(f"v{number}" for number in range(1, VARIANTS_KEPT)), "late"]
+
+
+def test_what_happens_to_a_list_of_an_earlier_experiment_does_not_count() -> None:
+    user = LiveUser(experiment="1")
+    for number in range(LISTS_KEPT + 1):
+        arrive(user, (number, number), "default", ["a"], ["popular"], CONFIG, f"old{number}")
+    begin(user, "2")
+    arrive(user, (100, 100), "default", ["a"], ["popular"], CONFIG, "new")
+    for name in (*(f"old{number}" for number in range(1, LISTS_KEPT + 1)), "new"):
+        note_outcome(user, "default", "clicked", "popular", 0, name)
+    assert of_all(user) == {"lists": 1, "places": 1, "clicked": 1}
+    begin(user, "3")
+    assert (len(user.earlier), user.earlier[-1], user.counts) == (LISTS_KEPT, item_hash("new"), {})
 
 
 def test_bands_and_types() -> None:

@@ -131,6 +131,21 @@ def test_only_rules_that_are_there_are_deleted(settings: Settings, tmp_path: Pat
     assert shown(settings) == {}
 
 
+def test_a_bad_rule_is_deleted_whatever_its_key_is(settings: Settings, tmp_path: Path) -> None:
+    def held() -> set[bytes | None]:
+        records = {record.key: record.value for record in read_all(settings, topic.name)}
+        return {key for key, value in records.items() if value is not None}
+
+    put(settings, tmp_path, {})
+    topic, rule = build_topics(settings).rules, json.dumps({"kind": "block", "items": ["x"]}).encode()
+    send(settings, topic, [(b"\xff", rule), (b"\xfe", rule)])
+    assert r"rules delete '\xff'" in run(settings, "rules", "show").stderr
+    assert run(settings, "rules", "delete", r"\xff").returncode == 0
+    assert held() == {b"\xfe"}
+    put(settings, tmp_path, {})
+    assert held() == set()
+
+
 def _bad_file(folder: Path) -> Path:
     path = folder / "bad.toml"
     path.write_text('[a]\nkind = "boost"\nitems = ["x"]\n')

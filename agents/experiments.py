@@ -12,7 +12,7 @@ from agents.settings import Settings
 from agents.topics import build_topics
 from models.accuracy import Estimate
 from models.experiment import DEFAULT
-from models.live_hits import ALL
+from models.live_hits import ALL, BANDS, LAST_BAND
 from models.user_sums import COUNTERS, Counter, Interval, Ints, difference, interval, rate, total, users_of
 
 RATES: dict[str, tuple[Counter, Literal["places", "events"]]] = {
@@ -74,8 +74,8 @@ def _as_json(found: Interval) -> dict[str, float | None]:
 
 
 def report(sums: Sums) -> Iterator[VariantReport]:
-    """The variants, the default first; then their slices by source and by place."""
-    places = sorted(sums, key=lambda place: (place[1] != ALL, place[1], place[0] != DEFAULT, place[0]))
+    """The variants, the default first; then their slices by place and by source."""
+    places = sorted(sums, key=lambda place: (*_order(place[1]), place[0] != DEFAULT, place[0]))
     for variant, name in places:
         moments = sums[variant, name]
         rates = {found: _rate(sums, variant, name, found) for found in RATES}
@@ -88,6 +88,14 @@ def report(sums: Sums) -> Iterator[VariantReport]:
             {found: interval(one) for found, one in rates.items()},
             {found: difference(one, _rate(sums, DEFAULT, name, found)) for found, one in rates.items() if compared},
         )
+
+
+_BANDS = [f"place:{band}" for band in dict.fromkeys((*BANDS, LAST_BAND))]
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    """Where a slice belongs: the whole, then places in the order of a list, then sources by name."""
+    return name != ALL, _BANDS.index(name) if name in _BANDS else len(_BANDS), name
 
 
 _OF_ALL: tuple[Counter, ...] = ("lists", "events")

@@ -1,6 +1,7 @@
 """Erase a user, wait until the profile is gone, and say what goes later and by itself."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from confluent_kafka.admin import ConfigResource, ResourceType
 
 from agents.erasures import erasure_key
 from agents.errors import BrokerError, RecordError
+from agents.lookup import scan
 from agents.packed import ERASURE
 from agents.partition import partition_of
 from agents.records import check_id
@@ -20,6 +22,9 @@ from agents.topics import Topic, app_id, build_topics
 
 ANSWER_TIMEOUT_S = 8.0
 POLL_S = 0.5
+LIVE_WAIT_S = 10.0
+"""An evaluation worker that runs has deleted its row by then."""
+LIVE_POLL_S = 1.0
 FOR_EVER_MS = 2**62
 """Kafka's default for the lag of compaction is the largest number there is."""
 
@@ -76,6 +81,28 @@ def _erased(consumer: Consumer, key: bytes, sent_ms: int, deadline: float, timeo
         f"the erasure was sent, but no profiles worker has done it within {timeout_s:g} s\n  It is in the log and will "
         "be done as soon as one works (profilestream worker profiles); `profilestream profile` shows when."
     )
+
+
+def live_row_stays(settings: Settings, user: str, erased_ms: int) -> bool:
+    """Whether live evaluation still holds what is older than the erasure, also after waiting. Raises `BrokerError`.
+
+    `erased_ms`: what `forget` returned.
+    """
+    topic, key = build_topics(settings).live_changelog, user.encode()
+    place, deadline = partition_of(key, topic.partitions), time.monotonic() + LIVE_WAIT_S
+    while holds_older(dict(scan(settings, topic, place)), key, erased_ms):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(LIVE_POLL_S)
+    return False
+
+
+def holds_older(rows: Mapping[bytes, bytes | None], user: bytes, erased_ms: int) -> bool:
+    """Whether rows of the table `live` hold one of the user that was begun before the erasure."""
+    if rows.get(user) is None:
+        return False
+    erasure = rows.get(erasure_key(user))
+    return erasure is None or ERASURE.read(erasure).at_ms < erased_ms
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,8 @@ class LiveFolder:
             self._arrived(record, recommendation, transaction)
         for record, outcome in outcomes:
             if self._counts(record, record.timestamp, transaction) and outcome.item_id is not None:
-                note_outcome(
-                    self._user, outcome.variant, outcome.outcome, outcome.source or NO_SOURCE, outcome.position or 0
-                )
+                source, position = outcome.source or NO_SOURCE, outcome.position or 0
+                note_outcome(self._user, outcome.variant, outcome.outcome, source, position, outcome.recommendation_id)
         for record, event, at_ms in work.events:
             self._acted(record, event, at_ms, transaction)
         self._settle()
@@ -84,7 +83,8 @@ class LiveFolder:
         asked_ms = record.timestamp if one.asked_at is None else min(record.timestamp, round(one.asked_at * 1000))
         if self._counts(record, asked_ms, transaction):
             items, sources = [item.item_id for item in one.items], [lead_source(item) for item in one.items]
-            arrive(self._user, (record.timestamp, record.offset), one.variant, items, sources, self._config)
+            place = (record.timestamp, record.offset)
+            arrive(self._user, place, one.variant, items, sources, self._config, one.recommendation_id)
 
     def _acted(self, record: Record, event: Event, at_ms: int, transaction: TransactionLike) -> None:
         counts = self._counts(record, min(record.timestamp, at_ms), transaction)

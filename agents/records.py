@@ -100,7 +100,7 @@ class Request(msgspec.Struct, gc=False):
     user_id: Id
     request_id: Annotated[str, Meta(max_length=MAX_ID_BYTES)] | None = None
     """Echoed in the list."""
-    k: Annotated[int, Meta(ge=1, le=100)] = 10
+    k: Annotated[int, Meta(ge=1, le=MOST_LIST_ITEMS)] = 10
     context: Context = msgspec.field(default_factory=Context)
     filters: Filters = msgspec.field(default_factory=Filters)
     deadline_ms: Annotated[int, Meta(ge=1, le=3_600_000)] | None = None
@@ -220,11 +220,11 @@ class Rule(msgspec.Struct, gc=False, omit_defaults=True):
     """For `boost`: only items that came into the catalogue not longer ago."""
     factor: Annotated[float, Meta(gt=0, le=1_000)] | None = None
     """For `boost`, which needs it: above 1 they come higher, below lower."""
-    position: Annotated[int, Meta(ge=0, lt=100)] | None = None
+    position: Annotated[int, Meta(ge=0, lt=MOST_LIST_ITEMS)] | None = None
     """For `pin`, which needs it: place of the first of `items`, from 0; the others follow it."""
     days: Annotated[float, Meta(gt=0, le=36_500)] | None = None
     """For `repeat`, which needs it: so long after the last time; with no items, categories or tags: for all items."""
-    most: Annotated[int, Meta(ge=1, le=100)] | None = None
+    most: Annotated[int, Meta(ge=1, le=MOST_LIST_ITEMS)] | None = None
     """For `cap`, which needs it: most items in a list, of all that are selected together."""
     from_time: Seconds | None = msgspec.field(default=None, name="from")
     """It holds from then on; null: at once."""

@@ -15,25 +15,31 @@ from agents.topics import build_topics
 DELIVERY_TIMEOUT_S = 30.0
 
 
-def held_rules(settings: Settings) -> tuple[dict[str, Rule], list[str]]:
-    """The rules by name, and the keys of records that are no rules. Raises `BrokerError`, `AccessError`."""
+def held_rules(settings: Settings) -> tuple[dict[str, Rule], dict[str, bytes]]:
+    """What `sorted_out` makes of the topic. Raises `BrokerError`, `AccessError`."""
     topic = build_topics(settings).rules
     newest: dict[bytes, bytes | None] = {}
     for partition in range(topic.partitions):
         newest.update(scan(settings, topic, partition))
-    rules, bad = {}, []
+    return sorted_out(newest)
+
+
+def sorted_out(newest: Mapping[bytes, bytes | None]) -> tuple[dict[str, Rule], dict[str, bytes]]:
+    """The rules by name, and the keys of records that are no rules, by what people are shown of a key."""
+    rules: dict[str, Rule] = {}
+    bad: dict[str, bytes] = {}
     for key, value in sorted(newest.items()):
         if value is None:
             continue
         try:
             rules[key.decode()] = read_rule_record(value)
         except (RecordError, UnicodeDecodeError):
-            bad.append(key.decode(errors="replace"))
+            bad[key.decode(errors="backslashreplace")] = key
     return rules, bad
 
 
-def send_rules(settings: Settings, changes: Mapping[str, Rule | None]) -> None:
-    """Put or (None) delete rules; all are delivered when it returns. Raises `BrokerError`."""
+def send_rules(settings: Settings, changes: Mapping[bytes, Rule | None]) -> None:
+    """Put or (None) delete what is under these keys; all are delivered when it returns. Raises `BrokerError`."""
     topic = build_topics(settings).rules
     producer = plain_producer(settings)
     errors: list[str] = []
@@ -42,8 +48,8 @@ def send_rules(settings: Settings, changes: Mapping[str, Rule | None]) -> None:
         if error is not None:
             errors.append(str(error))
 
-    for name, rule in changes.items():
-        key, value = name.encode(), None if rule is None else encode_json(rule)
+    for key, rule in changes.items():
+        value = None if rule is None else encode_json(rule)
         producer.produce(topic.name, value, key, partition_of(key, topic.partitions), on_delivery=delivered)
     left = producer.flush(DELIVERY_TIMEOUT_S)
     if left or errors:

@@ -27,7 +27,9 @@ ALL = "all"
 LISTS_KEPT = 20
 EVENTS_KEPT = 50
 VARIANTS_KEPT = 10
-"""Newest variants whose counts are kept for a user: sums over users keep what is dropped."""
+"""Newest variants whose counts are kept for a user, beside those that kept events are booked on.
+
+Sums over users keep what is dropped."""
 BANDS = ("1", "2-3", "2-3", *["4-10"] * 7)
 """Of the first places; those after them are in `LAST_BAND`."""
 LAST_BAND = "11+"
@@ -56,6 +58,8 @@ class SentList(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Hashes of the first k items."""
     sources: list[str]
     """The source with the largest share of each."""
+    name: int = 0
+    """Hash of the list's id; 0: not known."""
 
     def __post_init__(self) -> None:
         """Every item has a source. Raises `ValueError`, which a codec makes its own error of."""
@@ -87,6 +91,8 @@ class LiveUser(msgspec.Struct, array_like=True, gc=False):
     consent: bool = True
     experiment: str = ""
     """In which the lists were sent and things were counted."""
+    earlier: list[int] = []
+    """Hashes of the ids of the newest lists of earlier experiments: what happens to them does not count in this one."""
 
     def __post_init__(self) -> None:
         """Every slice has each counter. Raises `ValueError`, which a codec makes its own error of."""
@@ -114,13 +120,20 @@ def slices(source: str, position: int) -> tuple[str, ...]:
 
 
 def arrive(
-    user: LiveUser, place: Place, variant: str, items: Sequence[str], sources: Sequence[str], config: LiveConfig
+    user: LiveUser,
+    place: Place,
+    variant: str,
+    items: Sequence[str],
+    sources: Sequence[str],
+    config: LiveConfig,
+    list_id: str = "",
 ) -> None:
     """A list was sent to the user, `sources` with the leading source of each item."""
     _count(user, variant, (ALL,), "lists")
     for name, places in Tally(chain(*map(slices, sources, range(len(sources))))).items():
         _count(user, variant, (name,), "places", places)
-    sent = SentList(place, variant, list(map(item_hash, items[: config.k])), list(sources[: config.k]))
+    hashes, name = list(map(item_hash, items[: config.k])), item_hash(list_id) if list_id else 0
+    sent = SentList(place, variant, hashes, list(sources[: config.k]), name)
     for event in user.events:
         if event.list_place < place and _before(sent, event, config):
             _book(user, event, -1)
@@ -144,8 +157,10 @@ def act(user: LiveUser, item_id: str, at_ms: int, config: LiveConfig) -> None:
     user.history = [*user.history, item][-config.history_size :]
 
 
-def note_outcome(user: LiveUser, variant: str, outcome: str, source: str, position: int) -> None:
-    """What happened to a place of a list."""
+def note_outcome(user: LiveUser, variant: str, outcome: str, source: str, position: int, list_id: str = "") -> None:
+    """What happened to a place of a list; nothing counts of one that is known to be of an earlier experiment."""
+    if user.earlier and item_hash(list_id) in user.earlier:
+        return
     if (counter := OUTCOMES.get(outcome)) is not None:
         _count(user, variant, slices(source, position), counter)
 
@@ -167,13 +182,16 @@ _NOTHING = [0] * len(COUNTERS)
 def begin(user: LiveUser, experiment: str) -> None:
     """Count anew in another experiment: its lists are not those that were sent in the last one."""
     if user.experiment != experiment:
+        user.earlier = [*user.earlier, *(sent.name for sent in user.lists if sent.name)][-LISTS_KEPT:]
         user.experiment, user.lists, user.events, user.counts = experiment, [], [], {}
 
 
 def drop_old_variants(user: LiveUser) -> None:
-    """Let go of counts of variants of long ago."""
+    """Let go of counts of variants of long ago, but not of those that a late list may take a kept event off."""
+    booked = {event.variant for event in user.events}
     for variant in [*user.counts][:-VARIANTS_KEPT]:
-        del user.counts[variant]
+        if variant not in booked:
+            del user.counts[variant]
 
 
 def _before(sent: SentList, event: Compared, config: LiveConfig) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from models.pool import NAMED
 from models.profile import EarlyAction, ListInFlight, Profile
 
 Kind = Literal["shown", "clicked", "bought", "skipped"]
@@ -94,16 +95,18 @@ def _touch(flight: ListInFlight, event: EarlyAction) -> Iterator[Attributed]:
 
 
 def choosable(flight: ListInFlight, place: int) -> list[int]:
-    """Places of a list among which this one has just been clicked or bought; empty: not for the first time, or alone.
+    """Places of a list among which this one has just been clicked or bought; empty: there is nothing to learn from it.
 
-    What the user acted on earlier could not be chosen any more. Where the application says what it showed, nothing else
-    could be chosen either.
+    That is so if it is not the first time, alone, or in the list because a rule or the request named it. Others that
+    were so named are left out, and what the user acted on earlier: it could not be chosen any more. Where the
+    application says what it showed, nothing else could be chosen either.
     """
+    named = {other for other, source in enumerate(flight.sources) if source in NAMED}
     acted = [mark // len(_PLACES) for mark in flight.touched if mark % len(_PLACES)]
     shown = [mark // len(_PLACES) for mark in flight.touched if not mark % len(_PLACES)]
-    if acted.count(place) != 1:
+    if acted.count(place) != 1 or place in named:
         return []
-    left = {place, *(shown or range(len(flight.items)))}.difference(other for other in acted if other != place)
+    left = {place, *(shown or range(len(flight.items)))} - {other for other in acted if other != place} - named
     return sorted(left) if len(left) > 1 else []
 
 

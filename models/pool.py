@@ -13,6 +13,8 @@ from models.rules.item_rules import ItemRules
 CONTENT = "content"
 RULE, REQUEST = "rule", "request"
 """Sources of items that no other proposed: a rule pins them, a request names the only items that may be."""
+NAMED = frozenset({RULE, REQUEST})
+"""They say nothing about the item."""
 
 
 @dataclass(frozen=True)

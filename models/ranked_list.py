@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.item_index import Floats, ItemIndex
-from models.pool import CONTENT, REQUEST, RULE, ListInput, Pool, allowed_pins, limits_of, make_pool, with_named
+from models.pool import CONTENT, NAMED, RULE, ListInput, Pool, allowed_pins, limits_of, make_pool, with_named
 from models.ranking import BandWeights, Blend, blend, profile_embedding, shown_shares, source_weights
 from models.rules.item_rules import ItemRules
 from models.rules.pins import with_pins
@@ -15,8 +15,6 @@ from models.varied import make_caps, vary
 
 __all__ = ["CONTENT", "ListInput", "RankConfig", "Ranked", "rank_lists"]
 
-NO_FEATURES = frozenset({RULE, REQUEST})
-"""Sources that say nothing about the item."""
 HISTORY_LENGTH = "history_length"
 FEATURE_DIGITS = 5
 CONTENT_ITEMS = 32
@@ -140,7 +138,7 @@ def _ranked(
     normal = blended.normal[:, picked].T.astype(np.float64).round(FEATURE_DIGITS).tolist()
     shares = blended.shares[:, picked].T.tolist()
     length = {HISTORY_LENGTH: float(one.history_length)}
-    told = [at for at, source in enumerate(sources) if source not in NO_FEATURES]
+    told = [at for at, source in enumerate(sources) if source not in NAMED]
     ranked = []
     for row, place in enumerate(picked.tolist()):
         shown, lead = shown_shares(sources, shares[row])

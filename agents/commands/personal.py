@@ -57,30 +57,40 @@ def forget(
 ) -> None:
     """Erase a user: the profile and its share of the co-counts go now, records in topics by retention.
 
-    Waits until a profiles worker has done it; exit code 4 if none does in time.
+    Waits until a profiles worker has done it, and looks whether live evaluation has; exit code 4 if not in time.
 
     Example: profilestream forget c17850
     """
     from agents.admin import check_topics
     from agents.forgetting import forget as erase
-    from agents.forgetting import leftovers
+    from agents.forgetting import leftovers, live_row_stays
     from agents.pseudonyms import naming
     from agents.settings import read_settings
     from agents.topics import build_topics
 
     settings = read_settings()
     topics = build_topics(settings)
-    check_topics(settings, [topics.users.name, topics.profiles_changelog.name])
+    check_topics(settings, [topics.users.name, topics.profiles_changelog.name, topics.live_changelog.name])
     name = naming(settings)(user)
     erased_ms = erase(settings, name, timeout)
-    later = leftovers(settings)
+    later, stays = leftovers(settings), live_row_stays(settings, name, erased_ms)
     if as_json:
-        typer.echo(json.dumps(_as_json(settings, name, erased_ms, later), ensure_ascii=False))
+        told = _as_json(settings, name, erased_ms, later)
+        told["waits"] = [{"topic": topics.live_changelog.name, "what": LIVE}] if stays else []
+        typer.echo(json.dumps(told, ensure_ascii=False))
     else:
         _tell(settings, later)
+    if stays:
+        typer.echo(
+            f"not gone: {LIVE}, in {topics.live_changelog.name}\n  Start an evaluation worker (profilestream worker "
+            "evaluation) and give the command again; or delete that topic if you evaluate no more.",
+            err=True,
+        )
+        raise typer.Exit(4)
 
 
 GONE = ("profile", "share of the co-counts")
+LIVE = "what live evaluation keeps of the user"
 KEPT = "a hash of the user's id and the time of the erasure"
 
 

@@ -1,6 +1,7 @@
 """`profilestream rules …`."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,8 +35,9 @@ def put(
     wanted, settings = read_file(file), read_settings()
     check_topics(settings, [build_topics(settings).rules.name])
     held, bad = held_rules(settings)
-    changes: dict[str, Rule | None] = {name: rule for name, rule in wanted.items() if held.get(name) != rule}
-    gone = [] if keep else [name for name in (*held, *bad) if name not in wanted]
+    changes: dict[bytes, Rule | None] = {name.encode(): rule for name, rule in wanted.items() if held.get(name) != rule}
+    keys = {name.encode() for name in wanted}
+    gone = [] if keep else [key for key in (*map(str.encode, held), *bad.values()) if key not in keys]
     send_rules(settings, changes | dict.fromkeys(gone))
     typer.echo(f"{len(changes)} rules put, {len(gone)} deleted, {len(wanted) - len(changes)} were so already")
 
@@ -67,7 +69,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print a file for 
             table.add_row(name, rule.kind, what, _holds(rule, time.time()))
         Console().print(table)
     for name in bad:
-        typer.echo(f"{name} is no rule, and workers pass over it: rules delete {name}", err=True)
+        typer.echo(f"{name} is no rule, and workers pass over it: rules delete {shlex.quote(name)}", err=True)
 
 
 @rules.command()
@@ -88,7 +90,8 @@ def delete(names: Annotated[list[str], typer.Argument(help="Names of rules.")]) 
         there = ", ".join(held) or "none"
         typer.echo(f"there is no rule {', '.join(unknown)}; rules: {there}; nothing was deleted", err=True)
         raise typer.Exit(1)
-    send_rules(settings, dict.fromkeys(names))
+    keys = bad | {name: name.encode() for name in held}
+    send_rules(settings, dict.fromkeys(keys[name] for name in names))
 
 
 def _text(value: object) -> str:

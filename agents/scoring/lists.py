@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.errors import RecordError
 from agents.packed import Candidates, unpack_floats, unpack_ints
-from agents.records import RankedItem, Recommendation
+from agents.records import MOST_LIST_ITEMS, RankedItem, Recommendation
 from agents.settings import Settings
 from models.bert.contract import TextEncoder
 from models.experiment import DEFAULT
@@ -25,8 +25,6 @@ ENOUGH_EMBEDDED = 0.99
 QUERIES_KEPT = 10_000
 """Vectors of searches kept in memory (15 MB for MiniLM)."""
 SCORE_DIGITS = 6
-MOST_ITEMS = 100
-"""What an application may ask for."""
 
 FROM_HISTORY = frozenset({"item_cf", "ridge"})
 """Sources for which an item of the history can speak."""
@@ -65,8 +63,8 @@ def check_candidates(candidates: Candidates) -> None:
         raise RecordError("bad_packed", "Candidates: because points outside recent")
     if candidates.items and not candidates.sources:
         raise RecordError("bad_packed", "Candidates: items without sources")
-    if not 1 <= candidates.k <= MOST_ITEMS:
-        raise RecordError("bad_packed", f"Candidates: k is not between 1 and {MOST_ITEMS}")
+    if not 1 <= candidates.k <= MOST_LIST_ITEMS:
+        raise RecordError("bad_packed", f"Candidates: k is not between 1 and {MOST_LIST_ITEMS}")
     if not np.isfinite(scores).all():
         raise RecordError("bad_packed", "Candidates: a score is not a number")
 

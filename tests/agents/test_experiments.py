@@ -48,6 +48,14 @@ def test_a_variant_is_compared_with_the_default() -> None:
     assert (wide.users, wide.counts["lists"], wide.counts["events"]) == (400, 800, 1_600)
 
 
+def test_places_come_in_the_order_of_a_list() -> None:
+    names = ["place:11+", "source:fresh", "place:4-10", "all", "place:1", "place:2-3"]
+    sums = {(variant, name): users(2, places=1) for name in names for variant in ("wide", "default")}
+    found = [one.slice for one in report(sums) if one.variant == "wide"]
+    assert found == ["all", "place:1", "place:2-3", "place:4-10", "place:11+", "source:fresh"]
+    assert [one.variant for one in report(sums)] == ["default", "wide"] * len(names)
+
+
 def test_hits_of_a_slice_are_a_share_of_all_events_and_clicks_one_of_its_own_places() -> None:
     fresh = reported(SUMS)["wide", "source:fresh"]
     assert fresh.rates["hit_rate"].value == pytest.approx(100 / 1_600)

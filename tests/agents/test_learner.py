@@ -25,9 +25,9 @@ CHOICES = 400
 class Learning:
     """A learner on a log in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: object) -> None:
         self.metrics, self.log = Metrics(), MemoryLog(1_000)
-        self.agent = LearnerAgent(SETTINGS, self.metrics)
+        self.agent = LearnerAgent(SETTINGS.model_copy(update=settings), self.metrics)
 
     def absorb(self, records: Sequence[tuple[bytes | None, bytes | None]]) -> ModelVersion:
         for key, value in records:
@@ -51,6 +51,33 @@ def test_what_users_choose_becomes_weights() -> None:
     assert learning.metric("ranker_active") == 1
     assert learning.metric("ranker_gain") == model.gain
     assert not learning.log.rejected
+
+
+def test_learned_weights_are_used_from_so_many_standard_errors_on() -> None:
+    records = keyed(outcomes(CHOICES))
+    model = Learning().absorb(records)
+    assert model.gain_error is not None
+    errors = model.gain / model.gain_error
+    assert Learning(learned_errors=0.99 * errors).absorb(records).active
+    assert not Learning(learned_errors=1.01 * errors).absorb(records).active
+
+
+def test_what_a_choice_taught_fades_with_the_half_life() -> None:
+    records = keyed([*outcomes(CHOICES), *mirrored(outcomes(CHOICES, 2, CHOICES))])
+    long, short = (Learning(learning_half_life=half_life).absorb(records) for half_life in (1e6, 100))
+    wanted = [model.weights[f"{WANTED}:0"] / model.weights["item_cf:0"] for model in (long, short)]
+    assert wanted[1] < wanted[0], "tastes turned: who forgets sooner has turned with them"
+
+
+def mirrored(made: list[Outcome]) -> list[Outcome]:
+    """The same choices of users who want what `item_cf` says."""
+    turned = []
+    for one in made:
+        if one.choice is not None:
+            scores = one.choice.features
+            swapped = {**scores, WANTED: scores["item_cf"], "item_cf": scores[WANTED]}
+            turned.append(msgspec.structs.replace(one, choice=Choice(one.choice.positions, swapped)))
+    return turned
 
 
 def test_goes_on_from_what_was_published_as_if_it_had_not_stopped() -> None:

@@ -45,8 +45,10 @@ def listed(user: str, items: Sequence[str], offset: int, at_ms: int, variant: st
     return Rec("recommendations", 0, offset, BEGIN_MS + at_ms, user.encode(), encode_json(one))
 
 
-def outcome(user: str, kind: str, position: int, offset: int, at_ms: int, variant: str, source: str) -> Rec:
-    one = Outcome(user, "l", kind, 1.0, "a", position, variant=variant, source=source)  # type: ignore[arg-type]
+def outcome(
+    user: str, kind: str, position: int, offset: int, at_ms: int, variant: str, source: str, of_list: str = "l"
+) -> Rec:
+    one = Outcome(user, of_list, kind, 1.0, "a", position, variant=variant, source=source)  # type: ignore[arg-type]
     return Rec("outcomes", 0, offset, BEGIN_MS + at_ms, user.encode(), encode_json(one))
 
 
@@ -185,6 +187,25 @@ def test_another_experiment_is_counted_anew_beside_the_last_one(tmp_path: Path, 
     assert equal(found_sums(again, log), before)
     (whole,) = (read_moments(value) for key, value in rows(again, log).items() if slice_of("2", key) == ("x", "all"))
     assert whole[0, -2:].tolist() == [1, 1]
+
+
+def test_outcomes_of_lists_of_the_last_experiment_do_not_count_in_the_next(tmp_path: Path, log: Log) -> None:
+    first = Worker(SETTINGS, tmp_path, "evaluation", LiveAgent(SETTINGS, Metrics()), log)
+    first.absorb("recommendations", [listed("ana", "ab", 0, 5, "x")])
+    first.close()
+    settings = SETTINGS.model_copy(update={"experiment": "2"})
+    worker = Worker(settings, tmp_path, "evaluation", LiveAgent(settings, Metrics()), log)
+    worker.absorb("outcomes", [outcome("ana", "clicked", 0, 0, 6, "x", "fresh", of_list="l0")])
+    worker.absorb("recommendations", [listed("ana", "ab", 1, 7, "x")])
+    worker.absorb("outcomes", [outcome("ana", "clicked", 1, 1, 8, "x", "fresh", of_list="l1")])
+    worker.close()
+    counted = LIVE_USER.read(rows(worker, log)[b"ana"]).counts["x"]
+    assert {name for name, counts in counted.items() if counts[COUNTERS.index("clicked")]} == {
+        "all",
+        "source:fresh",
+        "place:2-3",
+    }
+    assert counted["all"][COUNTERS.index("clicked")] == 1
 
 
 def test_without_consent_nothing_is_kept_but_that_fact(worker: Worker, log: Log) -> None:

@@ -226,3 +226,16 @@ def test_an_outcome_says_which_source_led_and_in_which_variant(tmp_path: Path) -
         ("a", "item_cf", "variety"),
         ("b", "popular", "variety"),
     ]
+
+
+def test_a_pinned_item_teaches_the_learner_nothing(tmp_path: Path) -> None:
+    folding = folder(tmp_path)
+    shares = {"a": {"rule": 1.0}, "b": {"popular": 1.0}, "c": {"item_cf": 0.6, "popular": 0.4}}
+    items = [RankedItem(item, 1.0, "r", sources=sources) for item, sources in shares.items()]
+    listed = folding.fold(
+        UserWork("u", recommendations=[(record(0), Recommendation("one", "u", items, [], 1.0))]), None
+    )
+    acted = folding.fold(UserWork("u", events=events(buy("a"), buy("c"))), row(listed))
+    pinned, chosen = (json.loads(value) for value in acted.outcomes)
+    assert (pinned["outcome"], pinned["source"], pinned.get("choice")) == ("bought", "rule", None)
+    assert chosen["choice"]["positions"] == [1, 2]

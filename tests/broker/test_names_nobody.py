@@ -9,6 +9,7 @@ import pytest
 
 from agents.admin import create_topics
 from agents.packed import CANDIDATES
+from agents.records import Choice, Outcome, encode_json
 from agents.topics import build_topics
 from tests.agents.scorer_support import make_candidates
 from tests.broker.support import broker_settings, cluster, drained, send
@@ -56,14 +57,17 @@ def test_neither_logs_nor_metrics_name_a_user(kafka: str, unique: str, tmp_path:
     send(settings, topics.recommendations, [(KEY, b"{}"), (KEY, b'{"user_id": "%s"}' % KEY)])
     send(settings, topics.candidates, [(KEY, CANDIDATES.write(candidates)), (KEY, b"\x01" + KEY)])
     send(settings, topics.cooccurrence, [(None, b"\x01" + KEY)])
-    send(settings, topics.outcomes, [(KEY, b'{"user_id": "%s"}' % KEY), (KEY, KEY)])
-    ports = {kind: free_port() for kind in ("profiles", "similarity", "scorer", "evaluation")}
+    choice = Choice([0, 1], {"popular": [1.0, 0.5]})
+    clicked = Outcome(MARKER, MARKER, "clicked", 1.0, MARKER, 0, "click", choice=choice)
+    send(settings, topics.outcomes, [(KEY, b'{"user_id": "%s"}' % KEY), (KEY, KEY), (KEY, encode_json(clicked))])
+    ports = {kind: free_port() for kind in ("profiles", "similarity", "scorer", "evaluation", "learner")}
     sources = [
         *(("profiles", source) for source in (topics.events, topics.users, topics.requests)),
         ("scorer", topics.candidates),
         ("profiles", topics.recommendations),
         ("similarity", topics.cooccurrence),
         *(("evaluation", source) for source in (topics.events, topics.users, topics.recommendations, topics.outcomes)),
+        ("learner", topics.outcomes),
     ]
     pages = {}
     with cluster(settings, tmp_path) as workers:
@@ -89,3 +93,4 @@ def test_neither_logs_nor_metrics_name_a_user(kafka: str, unique: str, tmp_path:
         f'profilestream_dead_letters_total{{reason="bad_packed",topic="{topics.candidates.name}"}}'
         in (pages["scorer", "metrics"])
     )
+    assert "profilestream_choices_learned_total 1.0" in pages["learner", "metrics"]

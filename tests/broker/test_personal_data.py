@@ -8,11 +8,23 @@ from typing import Any
 
 import pytest
 
+from agents.packed import LIVE_USER
 from agents.pseudonyms import pseudonym
 from agents.runtime.clients import plain_producer
 from agents.settings import Settings
 from agents.topics import build_topics
-from tests.broker.support import Cluster, Supervised, broker_settings, cluster, drained, environment, read_all, send
+from models.live_hits import LiveUser
+from tests.broker.support import (
+    Cluster,
+    Supervised,
+    broker_settings,
+    cluster,
+    drained,
+    environment,
+    newest,
+    read_all,
+    send,
+)
 from tests.broker.test_commands import COMMAND, TIMEOUT_S, answer, run
 
 pytestmark = pytest.mark.broker
@@ -166,6 +178,23 @@ def test_without_a_worker_an_erasure_waits_in_the_log(kafka: str, unique: str, t
     assert "profilestream worker profiles" in ended.stderr
     (record,) = read_all(settings, build_topics(settings).users.name)
     assert (record.key, record.value) == (b"ana", None)
+
+
+def test_forget_says_that_live_evaluation_has_not_done_it(kafka: str, unique: str, tmp_path: Path) -> None:
+    settings = broker_settings(kafka, unique, tmp_path / "data")
+    assert run(settings, "topics", "create").returncode == 0
+    live = build_topics(settings).live_changelog
+    with cluster(settings, tmp_path) as made:
+        made.start("profiles")
+        assert answer(settings, "forget", "ana")["waits"] == []
+        send(settings, live, [(b"ana", LIVE_USER.write(LiveUser([1])))])
+        ended = run(settings, "forget", "ana", "--json")
+        assert ended.returncode == 4
+        assert json.loads(ended.stdout)["waits"][0]["topic"] == live.name
+        assert "profilestream worker evaluation" in ended.stderr
+        made.start("evaluation")
+        assert answer(settings, "forget", "ana")["waits"] == []
+    assert b"ana" not in {key for _, key in newest(read_all(settings, live.name))}
 
 
 def test_an_id_that_cannot_be_one_is_not_sent(kafka: str, unique: str, tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def test_workers_follow_rules_without_a_restart(workers: Cluster, settings: Sett
 def test_a_bad_rule_in_the_topic_is_passed_over(workers: Cluster, settings: Settings, tmp_path: Path) -> None:
     put(settings, tmp_path, {})
     good = {"name": "good", "kind": "block", "items": ["i0"]}
-    records = [("bad", {"name": "bad", "kind": "block"}), ("good", good), ("other", {**good, "items": ["i1"]})]
+    # The good one last: a list that follows it was made after the others were read.
+    records = [("bad", {"name": "bad", "kind": "block"}), ("other", {**good, "items": ["i1"]}), ("good", good)]
     send(settings, build_topics(settings).rules, [(key.encode(), json.dumps(rule).encode()) for key, rule in records])
     wait_for(workers, lambda items: "i0" not in ids(items) and "i1" in ids(items), "a list under the good rule alone")
 
@@ -128,6 +129,21 @@ def test_only_rules_that_are_there_are_deleted(settings: Settings, tmp_path: Pat
     assert set(shown(settings)) == {"a"}
     assert run(settings, "rules", "delete", "a").returncode == 0
     assert shown(settings) == {}
+
+
+def test_a_bad_rule_is_deleted_whatever_its_key_is(settings: Settings, tmp_path: Path) -> None:
+    def held() -> set[bytes | None]:
+        records = {record.key: record.value for record in read_all(settings, topic.name)}
+        return {key for key, value in records.items() if value is not None}
+
+    put(settings, tmp_path, {})
+    topic, rule = build_topics(settings).rules, json.dumps({"kind": "block", "items": ["x"]}).encode()
+    send(settings, topic, [(b"\xff", rule), (b"\xfe", rule)])
+    assert r"rules delete '\xff'" in run(settings, "rules", "show").stderr
+    assert run(settings, "rules", "delete", r"\xff").returncode == 0
+    assert held() == {b"\xfe"}
+    put(settings, tmp_path, {})
+    assert held() == set()
 
 
 def _bad_file(folder: Path) -> Path:

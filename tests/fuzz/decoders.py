@@ -278,7 +278,7 @@ DECODERS = (
         limits.live_user,
         LiveUser(
             [5, -(2**63)],
-            [SentList((1_700_000_000_000, 7), "default", [5, 9], ["fresh", "popular"])],
+            [SentList((1_700_000_000_000, 7), "default", [5, 9], ["fresh", "popular"], 11)],
             [Compared(1_700_000_000_001, 9, (1_700_000_000_000, 7), "default", 1, "popular"), Compared(2, 3)],
             {"default": {"all": [1, 2, 0, 0, 0, 0, 1, 1], "source:fresh": [0, 1, 0, 0, 0, 0, 0, 0]}},
         ),

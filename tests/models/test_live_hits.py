@@ -22,6 +22,7 @@ from models.live_hits import (
     act,
     arrive,
     band,
+    begin,
     drop_old_variants,
     flat_counts,
     item_hash,
@@ -185,6 +186,33 @@ def test_a_row_does_not_grow_without_end() -> None:
     drop_old_variants(user)
     assert (len(user.lists), len(user.events), len(user.history)) == (LISTS_KEPT, EVENTS_KEPT, CONFIG.history_size)
     assert [*user.counts] == [f"v{number}" for number in range(100 - VARIANTS_KEPT, 100)]
+
+
+def test_a_late_list_takes_an_event_off_a_variant_of_long_ago() -> None:
+    user = LiveUser(history=[item_hash("z")])
+    send(user, 10, "abc", "oldest")
+    act(user, "a", 20, CONFIG)
+    for number in range(VARIANTS_KEPT):
+        send(user, 30, "abc", f"v{number}", offset=number + 2)
+    drop_old_variants(user)
+    send(user, 15, "def", "late", offset=1)
+    assert of_all(user, "oldest") == {"lists": 1, "places": 3}
+    assert of_all(user, "late") == {"lists": 1, "places": 3, "events": 1}
+    drop_old_variants(user)
+    assert [*user.counts] == [*(f"v{number}" for number in range(1, VARIANTS_KEPT)), "late"]
+
+
+def test_what_happens_to_a_list_of_an_earlier_experiment_does_not_count() -> None:
+    user = LiveUser(experiment="1")
+    for number in range(LISTS_KEPT + 1):
+        arrive(user, (number, number), "default", ["a"], ["popular"], CONFIG, f"old{number}")
+    begin(user, "2")
+    arrive(user, (100, 100), "default", ["a"], ["popular"], CONFIG, "new")
+    for name in (*(f"old{number}" for number in range(1, LISTS_KEPT + 1)), "new"):
+        note_outcome(user, "default", "clicked", "popular", 0, name)
+    assert of_all(user) == {"lists": 1, "places": 1, "clicked": 1}
+    begin(user, "3")
+    assert (len(user.earlier), user.earlier[-1], user.counts) == (LISTS_KEPT, item_hash("new"), {})
 
 
 def test_bands_and_types() -> None:

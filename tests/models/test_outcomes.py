@@ -102,3 +102,10 @@ def test_what_was_not_shown_could_not_be_chosen() -> None:
     profile = Profile(lists=[flight("one", "a", "b", "c", "d")])
     shown = [click(item, event_type="impression") for item in ("a", "b")]
     assert among(profile, *shown, click("b"), click("d")) == [[0, 1], [0, 3]]
+
+
+def test_what_a_rule_or_the_request_named_was_not_chosen_for_what_the_ranker_saw() -> None:
+    one = flight("one", "a", "b", "c", "d", "e")
+    one.sources = ["rule", "popular", "request", "item_cf", "none"]
+    seen = among(Profile(lists=[one]), click("a"), click("c"), click("d"), click("b"))
+    assert seen == [[], [], [1, 3, 4], [1, 4]]

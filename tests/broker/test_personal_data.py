@@ -193,6 +193,8 @@ def test_forget_says_that_live_evaluation_has_not_done_it(kafka: str, unique: st
         assert json.loads(ended.stdout)["waits"][0]["topic"] == live.name
         assert "profilestream worker evaluation" in ended.stderr
         made.start("evaluation")
+        users = build_topics(settings).users
+        made.wait_until(lambda: drained(settings, "evaluation", users), "the erasures")
         assert answer(settings, "forget", "ana")["waits"] == []
     assert b"ana" not in {key for _, key in newest(read_all(settings, live.name))}
 

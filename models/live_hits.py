@@ -132,8 +132,8 @@ def arrive(
     _count(user, variant, (ALL,), "lists")
     for name, places in Tally(chain(*map(slices, sources, range(len(sources))))).items():
         _count(user, variant, (name,), "places", places)
-    hashes, name = list(map(item_hash, items[: config.k])), item_hash(list_id) if list_id else 0
-    sent = SentList(place, variant, hashes, list(sources[: config.k]), name)
+    hashes, hashed = list(map(item_hash, items[: config.k])), item_hash(list_id) if list_id else 0
+    sent = SentList(place, variant, hashes, list(sources[: config.k]), hashed)
     for event in user.events:
         if event.list_place < place and _before(sent, event, config):
             _book(user, event, -1)

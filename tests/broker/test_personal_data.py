@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from agents.packed import LIVE_USER
 from agents.pseudonyms import pseudonym
 from agents.runtime.clients import plain_producer
 from agents.settings import Settings
 from agents.topics import build_topics
-from models.live_hits import LiveUser
 from tests.broker.support import (
     Cluster,
     Supervised,
@@ -183,18 +181,22 @@ def test_without_a_worker_an_erasure_waits_in_the_log(kafka: str, unique: str, t
 def test_forget_says_that_live_evaluation_has_not_done_it(kafka: str, unique: str, tmp_path: Path) -> None:
     settings = broker_settings(kafka, unique, tmp_path / "data")
     assert run(settings, "topics", "create").returncode == 0
-    live = build_topics(settings).live_changelog
+    topics = build_topics(settings)
     with cluster(settings, tmp_path) as made:
         made.start("profiles")
-        assert answer(settings, "forget", "ana")["waits"] == []
-        send(settings, live, [(b"ana", LIVE_USER.write(LiveUser([1])))])
+        evaluation = made.start("evaluation")
+        send(settings, topics.events, [(b"ana", b'{"user_id": "ana", "item_id": "i1", "event_type": "view"}')])
+        made.wait_until(lambda: drained(settings, "evaluation", topics.events), "the event")
+        made.workers.remove(evaluation)
+        evaluation.stop()
         ended = run(settings, "forget", "ana", "--json")
         assert ended.returncode == 4
-        assert json.loads(ended.stdout)["waits"][0]["topic"] == live.name
+        assert json.loads(ended.stdout)["waits"][0]["topic"] == topics.live_changelog.name
         assert "profilestream worker evaluation" in ended.stderr
         made.start("evaluation")
+        made.wait_until(lambda: drained(settings, "evaluation", topics.users), "the erasure")
         assert answer(settings, "forget", "ana")["waits"] == []
-    assert b"ana" not in {key for _, key in newest(read_all(settings, live.name))}
+    assert b"ana" not in {key for _, key in newest(read_all(settings, topics.live_changelog.name))}
 
 
 def test_an_id_that_cannot_be_one_is_not_sent(kafka: str, unique: str, tmp_path: Path) -> None:

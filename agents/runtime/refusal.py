@@ -20,8 +20,9 @@ _NO_RIGHT = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
-_WORDS_OF_TLS = ("SSL handshake failed", "SSL routines")
-"""librdkafka's own, and OpenSSL's. "SSL" alone is also in the name of a state, in which any connection may end."""
+_WORDS_OF_TLS = ("SSL handshake failed", "SSL connection closed by peer", "SSL routines")
+"""librdkafka's own, the second where a port hangs up on a greeting that it does not know, and OpenSSL's. "SSL" alone is
+also in the name of a state, in which any connection may end."""
 
 
 def no_answer(settings: Settings, error: KafkaException) -> ProfilestreamError:

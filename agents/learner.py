@@ -26,7 +26,7 @@ from agents.runtime.crashes import CrashRecord
 from agents.runtime.fetching import EAGER, BatchReader
 from agents.runtime.health import Health, HealthServer
 from agents.runtime.metrics import Metrics
-from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
+from agents.runtime.process import DataFolder, Ending, run_alone
 from agents.runtime.refusal import refused
 from agents.scoring.lists import rank_config
 from agents.settings import Settings
@@ -134,14 +134,7 @@ def check_choice(choice: Choice, position: int | None) -> None:
 
 def run(settings: Settings) -> NoReturn:
     """Work until told to stop or an error. Does not return: the process ends with the exit code."""
-    set_up_logging(settings)
-    ending = Ending()
-    code = 0
-    try:
-        _work(settings, ending)
-    except Exception as exc:
-        code = exit_code_of(exc)
-    leave(code)
+    run_alone(settings, _work)
 
 
 def _work(settings: Settings, ending: Ending) -> None:

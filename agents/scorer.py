@@ -23,7 +23,7 @@ from agents.runtime.crashes import CrashRecord
 from agents.runtime.fetching import EAGER, BatchReader
 from agents.runtime.health import Health, HealthServer
 from agents.runtime.metrics import Metrics
-from agents.runtime.process import DataFolder, Ending, exit_code_of, leave, set_up_logging
+from agents.runtime.process import DataFolder, Ending, run_alone
 from agents.runtime.refusal import refused
 from agents.scoring.catalogue import Catalogue
 from agents.scoring.lists import ListMaker, check_candidates, rank_config
@@ -161,14 +161,7 @@ def _half_the_cores() -> int:
 
 def run(settings: Settings) -> NoReturn:
     """Work until told to stop or an error. Does not return: the process ends with the exit code."""
-    set_up_logging(settings)
-    ending = Ending()
-    code = 0
-    try:
-        _work(settings, ending)
-    except Exception as exc:
-        code = exit_code_of(exc)
-    leave(code)
+    run_alone(settings, _work)
 
 
 def _work(settings: Settings, ending: Ending) -> None:

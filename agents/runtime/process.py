@@ -117,3 +117,15 @@ def leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)
+
+
+def run_alone(settings: Settings, work: Callable[[Settings, Ending], None]) -> NoReturn:
+    """Run a worker without the engine until `work` returns or fails: the process ends with the exit code."""
+    set_up_logging(settings)
+    ending = Ending()
+    code = 0
+    try:
+        work(settings, ending)
+    except Exception as exc:
+        code = exit_code_of(exc)
+    leave(code)

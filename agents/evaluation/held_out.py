@@ -17,6 +17,7 @@ from agents.evaluation.events import EvaluationEvent
 from agents.evaluation.pipeline import Pipeline
 from agents.evaluation.report import OURS, POPULAR
 from agents.settings import Settings
+from agents.topics import DAY_MS
 from models.accuracy import Exposure
 from models.evaluation import TakenItems
 from models.held_out import HeldOut
@@ -24,7 +25,6 @@ from models.peers.peer import Peer
 
 ABSORBED_AT_ONCE = 1_000
 ASKED_AT_ONCE = 200
-DAY_MS = 86_400_000
 
 
 @dataclass

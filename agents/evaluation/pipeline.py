@@ -141,7 +141,8 @@ class Pipeline:
         if self._learner is not None:
             self._profiles.absorb(sent, MemoryTransaction(self._log, self._profile_table))
         scored = list(map(_RECOMMENDATION.decode, _values(sent)))
-        candidates = list(map(CANDIDATES.read, _values(batch)))
+        others = any(maker is not None for maker in makers.values())
+        candidates = list(map(CANDIDATES.read, _values(batch))) if others else []
         lists = {}
         for name, maker in makers.items():
             made = scored if maker is None else maker.make(candidates, transaction.now_ms / 1000)

@@ -18,7 +18,7 @@ from agents.topics import build_topics
 from agents.users import Folded, profile_config
 from agents.variants import assignment
 from models.candidates import INTERESTS_USED, SOURCES, Selected, Wanted
-from models.profile import actions, letters_of_strengths, newest, top_interests, unpack_contact
+from models.profile import actions, letters_of_strengths, newest, top_interests
 
 NOW = -1
 """Time of the item on the page: another one than of any item of the history."""
@@ -164,12 +164,11 @@ class CandidatesWriter:
         self, entry: _Asked, hidden: list[str], numbers: NDArray[np.int64]
     ) -> tuple[list[str], NDArray[np.int64]]:
         """The hidden items, contacts first, without the contacts that rules let come again by now."""
-        contacts = entry.folded.profile.contacts
-        last_s = [unpack_contact(contact)[0] for contact in contacts.values()]
+        profile = entry.folded.profile
+        count = len(profile.contacts)
+        last_s = newest(profile, count)[1][::-1]
         stay = np.ones(len(hidden), np.bool_)
-        stay[: len(contacts)] = ~self._knowledge.returning.returned(
-            numbers[: len(contacts)], last_s, entry.asked_ms / 1000
-        )
+        stay[:count] = ~self._knowledge.returning.returned(numbers[:count], last_s, entry.asked_ms / 1000)
         return list(compress(hidden, stay.tolist())), numbers[stay]
 
     def _only(self, filters: Filters) -> NDArray[np.bool_] | None:

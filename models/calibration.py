@@ -19,6 +19,7 @@ Ints = NDArray[np.integer]
 RECENCY_POWER = 0.5
 """Flatter than for scores (1): the newest item says what comes next, the last twenty what a person likes."""
 SMOOTHING = 0.01
+"""Without it a group that the list lacks would cost infinitely much."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def item_shares(groups: Ints, of: GroupShares) -> tuple[Floats, NDArray[np.bool_
 
 
 def divergence(wanted: Floats, shares: Floats) -> Floats:
-    """C_KL of lists with the shares q [n, c] from p = `wanted` [c], which are > 0: [n]."""
+    """C_KL of lists with the shares q [n, c] from p = `wanted` [c], which are > 0: [n]; of one list [c] a scalar."""
     smooth = (1.0 - SMOOTHING) * shares + SMOOTHING * wanted
     told: Floats = np.log(wanted / smooth) @ wanted
     return told

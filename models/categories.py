@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.accuracy import Estimate, clustered_mean
+from models.calibration import divergence
 from models.interning import Interner
 
 Floats = NDArray[np.float64]
-SMOOTHING = 0.01
-"""α: without it a category that the list lacks would cost infinitely much."""
 
 
 class Categories:
@@ -60,8 +59,7 @@ class Categories:
         if theirs is None:
             return None
         held = mix > 0
-        smoothed = (1 - SMOOTHING) * theirs[held] + SMOOTHING * mix[held]
-        return float(mix[held] @ np.log(mix[held] / smoothed))
+        return float(divergence(mix[held], theirs[held]))
 
 
 @dataclass

@@ -45,7 +45,7 @@ class ReturningItems:
         """Whether any item may come again."""
         return self._after_s is not None
 
-    def returned(self, numbers: Ints, last_s: Sequence[float], now_s: float) -> NDArray[np.bool_]:
+    def returned(self, numbers: Ints, last_s: Sequence[float] | Ints, now_s: float) -> NDArray[np.bool_]:
         """Which of a user's items may come again, from the times of the last contact, [len(numbers)].
 
         Where several rules select an item, the longest time counts.

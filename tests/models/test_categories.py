@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.categories import SMOOTHING, Categories, Contents
+from models.calibration import SMOOTHING
+from models.categories import Categories, Contents
 
 OF_ITEMS = {"ab": ["a", "b"], "a": ["a"], "b": ["b"], "c": ["c"], "none": [], "aa": ["a", "a"]}
 CATEGORIES = Categories(OF_ITEMS)

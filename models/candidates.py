@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
+from models.neighbour_sums import NeighbourSums
 from models.neighbour_table import Floats, NeighbourTable
 from models.popular import PopularLists, Ranked
-from models.similarity import strongest
 
 SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
 """Rows of `Selected.scores`."""
@@ -75,20 +75,17 @@ class Selected:
     because: Ints
 
 
-_Near = tuple[NDArray[np.intp], NDArray[np.float32]]
-"""Neighbours of a user's newest items, and what each adds to its sum, both [len(recent) · K]."""
-
-
 @dataclass
 class _Scratch:
     """Arrays over all items that are kept between batches, so that a list costs nothing per item."""
 
     unavailable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    all_available: bool = True
     hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    slot: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """Place of an item among the candidates of the user at work, or −1."""
-    place: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """For `sum_by_item`."""
+    slot: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """For `_union`."""
+    entry: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """For `NeighbourSums`."""
     recency: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """What the items of the history at work weigh in ridge scores; 0 for all others."""
 
@@ -97,9 +94,9 @@ class _Scratch:
         if len(self.slot) < size:
             self.unavailable = np.concatenate([self.unavailable, np.zeros(more, bool)])
             self.hidden = self.unavailable.copy()
-            self.slot = np.full(2 * size, -1, np.int32)
+            self.slot = np.zeros(2 * size, np.int64)
             self.recency = np.zeros(2 * size, np.float32)
-            self.place = np.zeros(2 * size, np.int32)
+            self.entry = np.zeros(2 * size, np.int32)
 
 
 class CandidateSelector:
@@ -116,6 +113,7 @@ class CandidateSelector:
         self._scratch.grow(len(self._table.items))
         self._scratch.unavailable[:] = False
         self._scratch.unavailable[unavailable] = True
+        self._scratch.all_available = not len(unavailable)
         self._scratch.hidden[:] = self._scratch.unavailable
 
     def select(self, users: Sequence[Wanted]) -> list[Selected]:
@@ -123,12 +121,6 @@ class CandidateSelector:
         self._table.grow()
         self._scratch.grow(len(self._table.items))
         return [self._one(user) for user in users]
-
-    def _near(self, user: Wanted) -> _Near:
-        recent = user.recent
-        weights = self._table.weights.take(recent, 0)
-        weights *= self._recency(user, self._config.recency_power)[:, None]
-        return self._table.cols.take(recent, 0).ravel().astype(np.intp), weights.ravel()
 
     def _recency(self, user: Wanted, power: float) -> NDArray[np.float32]:
         """How much each item of `recent` weighs; `power`: of who asks while at it."""
@@ -139,35 +131,38 @@ class CandidateSelector:
         return known[:count]
 
     def _one(self, user: Wanted) -> Selected:
-        near = self._near(user)
-        cols, sums = sum_by_item(*near, self._scratch.place)
-        hidden, slot = self._scratch.hidden, self._scratch.slot
-        hidden[user.hidden] = True
+        scratch = self._scratch
+        sums = self._sums(user)
+        best = sums.strongest(self._config.item_cf)
+        scratch.hidden[user.hidden] = True
         try:
-            shown = ~hidden[cols]
-            if user.only is not None:
-                shown &= user.only[cols]
-            places = shown.nonzero()[0]
-            places = places[strongest(sums[places], self._config.item_cf)]
-            proposals = [(cols[places], sums[places]), *self._others(user)]
+            proposals = [(sums.items(best), sums.values(best)), *self._others(user)]
         finally:
-            hidden[user.hidden] = self._scratch.unavailable[user.hidden]
-        every = np.concatenate([items for items, _ in proposals])
-        slot[every[::-1]] = np.arange(
-            len(every) - 1, -1, -1
-        )  # of several writes to one slot the last, first place, stays
-        items = every[slot[every] == np.arange(len(every))]
-        slot[items] = np.arange(len(items))
+            scratch.hidden[user.hidden] = scratch.unavailable[user.hidden]
+        items, places = _union([numbers for numbers, _ in proposals], scratch.slot)
         scores = np.zeros((len(SOURCES), len(items)), np.float32)
-        for row, (numbers, values) in zip(_PROPOSING, proposals, strict=True):
-            scores[row, slot[numbers]] = values
+        for row, at, (_, values) in zip(_PROPOSING, places, proposals, strict=True):
+            scores[row, at] = values
         scores[_RIDGE] = self._ridge(user, items)
         known = items < len(self._popular.popularity)
         scores[_POPULAR, known] = self._popular.popularity[items[known]]
-        slot[items[GROUNDED:]] = -1
-        because = self._because(near, len(items))
-        slot[items[:GROUNDED]] = -1
+        because = np.full(len(items), -1, np.int64)
+        grounded = best[:GROUNDED]
+        because[: len(grounded)] = sums.because(grounded)
         return Selected(items, scores, because)
+
+    def _sums(self, user: Wanted) -> NeighbourSums:
+        """Item-CF sums of what this user may see."""
+        recent, scratch = user.recent, self._scratch
+        weights = self._table.weights.take(recent, 0)
+        weights *= self._recency(user, self._config.recency_power)[:, None]
+        cols = self._table.cols.take(recent, 0)
+        sums = NeighbourSums(cols, weights, scratch.entry, user.hidden)
+        if not scratch.all_available:
+            sums.leave_out(scratch.unavailable.take(sums.cols))
+        if user.only is not None:
+            sums.leave_out(~user.only.take(sums.cols))
+        return sums
 
     def _ridge(self, user: Wanted, items: Ints) -> NDArray[np.float32]:
         """Ridge scores of these items, [C]; 0 where the history is not among an item's ridge neighbours."""
@@ -211,37 +206,28 @@ class CandidateSelector:
         places = shown.nonzero()[0][:most]
         return numbers[places], scores[places]
 
-    def _because(self, near: _Near, count: int) -> Ints:
-        """For each candidate that has a `slot`: the place in `recent` whose item adds most to its sum, or −1."""
-        because = np.full(count, -1, np.int64)
-        cols, weights = near
-        slots = self._scratch.slot.take(cols)
-        hit = ((slots >= 0) & (weights > 0)).nonzero()[0]
-        slots, weights = slots[hit].astype(np.intp), weights[hit]
-        most = np.zeros(GROUNDED, np.float32)
-        np.maximum.at(most, slots, weights)
-        first = (weights == most[slots]).nonzero()[0][::-1]
-        because[slots[first]] = hit[first] // self._table.most  # of equal ones the newest, written last, stays
-        return because
-
 
 def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float32]:
     """Recencies in which neighbours of one time share their mean, [len(times)]."""
-    basket = np.concatenate([[0], (times[1:] != times[:-1]).cumsum()])[: len(times)]
+    apart = times[1:] != times[:-1]
+    if apart.all():
+        return recency
+    basket = np.concatenate([[0], apart.cumsum()])
     mean = np.bincount(basket, recency) / np.bincount(basket)
     return np.asarray(mean[basket], np.float32)
 
 
-def sum_by_item(items: NDArray[np.integer], values: NDArray[np.floating], place: NDArray[np.int32]) -> Ranked:
-    """Distinct items and the sum of their values, where it is positive: (items, sums).
+def _union(parts: Sequence[Ints], slot: NDArray[np.int64]) -> tuple[Ints, list[Ints]]:
+    """The distinct numbers of all parts in the order in which they come first, and each part's places in that.
 
-    place: scratch for all items, whatever it holds. Costs nothing for an item that does not occur: each item is
-    represented by its last entry.
+    slot: scratch for all numbers, whatever it holds.
     """
-    place[items] = np.arange(len(items), dtype=np.int32)
-    sums: Floats = np.asarray(np.bincount(place.take(items), values, len(items)), np.float64)
-    found = (sums > 0).nonzero()[0]
-    return items[found].astype(np.int64), sums[found]
+    every = np.concatenate(parts)
+    order = np.arange(len(every))
+    slot[every[::-1]] = order[::-1]  # of several writes to one slot the last, the first place, stays
+    distinct = every[slot[every] == order]
+    slot[distinct] = order[: len(distinct)]
+    return distinct, [slot[part] for part in parts]
 
 
 def _merged(lists: Sequence[Ranked], most: int) -> Ranked:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.candidates import SOURCES, CandidateConfig, CandidateSelector, Selected, Wanted, sum_by_item
+from models.candidates import SOURCES, CandidateConfig, CandidateSelector, Selected, Wanted
 from models.catalogue import Catalogue, Entry
 from models.interning import Interner
 from models.neighbour_table import NeighbourTable
@@ -166,16 +166,6 @@ def test_item_cf_sums_equal_a_dense_product(histories: list[list[str]], power: f
         recency[["abcdef".index(item) for item in items]] = np.arange(1.0, len(items) + 1) ** -power
         expected = {item: total for item, total in zip("abcdef", recency @ dense, strict=True) if total}
         assert world.scores(selected, "item_cf") == pytest.approx(expected, rel=1e-5)
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.floats(-1, 1, width=32)), max_size=30), st.integers(0, 9))
-def test_sums_by_item_do_not_depend_on_what_the_scratch_holds(entries: list[tuple[int, float]], dirt: int) -> None:
-    items, values = np.array([item for item, _ in entries], np.intp), np.array([value for _, value in entries])
-    found, sums = sum_by_item(items, values, np.full(10, dirt, np.int32))
-    expected = np.bincount(items, values, 10)
-    assert dict(zip(found.tolist(), sums, strict=True)) == pytest.approx(
-        {item: total for item, total in enumerate(expected.tolist()) if total > 0}
-    )
 
 
 def test_many_items_make_the_arrays_grow() -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from agents.settings import Settings
 from agents.topics import Topic, Topics, app_id, build_topics, view_group
+from agents.variants import explores
 
 Resource = Literal["topic", "group", "transactional-id"]
 
@@ -96,10 +97,11 @@ def _similarity(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
 
 
 def _scorer(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
+    new = (topics.neighbours,) if explores(settings) else ()
     return _worker(
         settings,
         "scorer",
-        reads=(topics.candidates, topics.items, topics.rules, topics.models),
+        reads=(topics.candidates, topics.items, topics.rules, topics.models, *new),
         writes=(topics.recommendations, topics.outcomes, topics.dead_letters),
     )
 

@@ -1,13 +1,13 @@
-"""The learner worker: `outcomes` → weights of the ranker → `models`, exactly once.
+"""The learner worker: `outcomes` → weights of the ranker, counts of explored items → `models`, exactly once.
 
 One works; the owner of the only partition of `models` in the consumer group, which then reads all of `outcomes`. Others
-wait. A batch is learned from, and all that is known published, in one transaction with the offsets. The published
-record says itself what it was learned from, and a new owner goes on there: also a record that an earlier owner got in
-last is a state that fits its offsets, so nothing is learned twice.
+wait. A batch is learned from, and all that is known published, in one transaction with the offsets. Each published
+record says itself what it was made of, and a new owner goes on there: also a record that an earlier owner got in last
+is a state that fits its offsets, so nothing is learned or counted twice.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 
 from agents.admin import check_topics
 from agents.errors import RecordError, SetupError
+from agents.exposure import BYTES_AN_ITEM, EXPOSURE, MOST_BYTES, Exposure, read_exposure, write_exposure
 from agents.lookup import read_whole
 from agents.ranker import RANKER, Learned, from_record, read_version, to_record
 from agents.records import Choice, ModelVersion, Outcome, encode_json, read_outcome
@@ -32,6 +33,7 @@ from agents.scoring.lists import rank_config
 from agents.settings import Settings
 from agents.topics import Topic, app_id, build_topics, view_group
 from models.choices import Choices, join
+from models.exposure import after, counted
 from models.learner import Learner
 from models.ranked_list import HISTORY_LENGTH
 
@@ -56,45 +58,66 @@ class LearnerAgent:
             raise SetupError("there is nothing to learn from: give a source a weight (PROFILESTREAM_WEIGHT_…) above 0")
         self._learner = Learner(np.array(list(self._blend.values())), settings.learning_half_life)
         self._learned = Learned(self._learner.start(), {})
+        self._exposure = Exposure()
 
-    def restore(self, model: ModelVersion | None) -> dict[int, int]:
-        """Go on with what was published; None: nothing was. The next offset of each partition that is known.
+    def restore(self, model: ModelVersion | None, exposure: ModelVersion | None = None) -> dict[int, int]:
+        """Go on with what was published; None: nothing was. The first offset wanted of each partition that is known.
 
         Raises `SetupError` if it cannot be read.
         """
+        try:
+            self._exposure = Exposure() if exposure is None else read_exposure(exposure)
+        except RecordError as exc:
+            raise _unreadable(self._topics.models, EXPOSURE, exc) from exc
         self._learned = Learned(self._learner.start(), {})
         if model is not None:
             try:
                 kept = from_record(self._learner, self._blend, model)
             except RecordError as exc:
-                raise _unreadable(self._topics.models, exc) from exc
+                raise _unreadable(self._topics.models, RANKER, exc) from exc
             if kept is None:
                 log.warning("sources or weights of the settings changed: learning anew from the start of the log")
             else:
                 self._learned = kept
-        return dict(self._learned.offsets)
+        known, counted = self._learned.offsets, self._exposure.offsets
+        # Where nothing was explored there is no record: there was nothing to count.
+        return {partition: min(next_, counted.get(partition, next_)) for partition, next_ in known.items()}
 
     def absorb(self, batch: Batch, transaction: TransactionLike) -> None:
         """Learn from the choices among these outcomes, and publish."""
-        parts = []
-        offsets = dict(self._learned.offsets)
+        parts, shown = [], []
+        offsets, counted_to = dict(self._learned.offsets), self._exposure.offsets
         # In the order of partitions, whichever came first: the same batch is then the same state.
         for partition, records in sorted(batch.of(self._topics.outcomes.name), key=lambda run: run[0]):
             for record in records:
                 try:
-                    choice = choice_of(read_outcome(record.value), list(self._blend))
+                    outcome = read_outcome(record.value)
+                    choice = choice_of(outcome, list(self._blend))
                 except RecordError as exc:
                     transaction.dead_letter(record, exc)
                     continue
-                if choice is not None:
+                if choice is not None and record.offset >= self._learned.offsets.get(partition, 0):
                     parts.append(choice)
-            offsets[partition] = records[-1].offset + 1
+                if record.offset >= counted_to.get(partition, 0):
+                    shown.append(counted(outcome.outcome, outcome.source, outcome.item_id))
+            offsets[partition] = max(records[-1].offset + 1, offsets.get(partition, 0))
         choices = join(parts, len(self._blend))
         self._learned = Learned(self._learner.learn(self._learned.state, choices), dict(sorted(offsets.items())))
         model = to_record(self._learner, self._blend, self._learned, self._errors)
         transaction.send(self._topics.models.name, 0, RANKER, encode_json(model))
+        self._count(filter(None, shown), offsets, transaction)
         transaction.count("choices_learned_total", len(choices))
         self.show(model)
+
+    def _count(self, shown: Iterable[tuple[str, bool]], offsets: dict[int, int], transaction: TransactionLike) -> None:
+        """Publish what came of exploring; nothing as long as nothing was explored."""
+        counts = after(self._exposure.counts, shown, MOST_BYTES, BYTES_AN_ITEM)
+        if counts:
+            to = {
+                partition: max(next_, self._exposure.offsets.get(partition, 0)) for partition, next_ in offsets.items()
+            }
+            self._exposure = Exposure(counts, dict(sorted(to.items())))
+            transaction.send(self._topics.models.name, 0, EXPOSURE, encode_json(write_exposure(self._exposure)))
 
     def show(self, model: ModelVersion) -> None:
         """Put the verdict into the metrics."""
@@ -155,7 +178,7 @@ def _work(settings: Settings, ending: Ending) -> None:
         if not given:
             log.info("learner %s waits: another one works", settings.instance)
             return []
-        offsets = learner.restore(newest_ranker(settings, topics.models))
+        offsets = learner.restore(*newest_models(settings, topics.models))
         log.info("learner %s learns from %s", settings.instance, topics.outcomes.name)
         return [
             TopicPartition(topics.outcomes.name, partition, offsets.get(partition, OFFSET_BEGINNING))
@@ -182,20 +205,23 @@ def _work(settings: Settings, ending: Ending) -> None:
             ending.requested.wait(settings.learn_every_s)
 
 
-def newest_ranker(settings: Settings, topic: Topic) -> ModelVersion | None:
-    """The newest committed ranker in `models`; None: there is none. Raises `BrokerError`, `SetupError`."""
-    newest: bytes | None = None
+def newest_models(settings: Settings, topic: Topic) -> tuple[ModelVersion | None, ModelVersion | None]:
+    """The newest committed ranker and exposure in `models`; None: there is none. Raises `BrokerError`, `SetupError`."""
+    newest: dict[bytes | None, bytes | None] = {}
     for record in read_whole(settings, topic, 0, group=view_group(settings)):
-        if record.key == RANKER:
-            newest = record.value
+        newest[record.key] = record.value
+    return _read(topic, RANKER, newest.get(RANKER)), _read(topic, EXPOSURE, newest.get(EXPOSURE))
+
+
+def _read(topic: Topic, key: bytes, value: bytes | None) -> ModelVersion | None:
     try:
-        return None if newest is None else read_version(RANKER, newest)
+        return None if value is None else read_version(key, value)
     except RecordError as exc:
-        raise _unreadable(topic, exc) from exc
+        raise _unreadable(topic, key, exc) from exc
 
 
-def _unreadable(topic: Topic, error: RecordError) -> SetupError:
+def _unreadable(topic: Topic, key: bytes, error: RecordError) -> SetupError:
     return SetupError(
-        f"the ranker in topic {topic.name} cannot be read: {error}\n  Upgrade this worker; or send a null with the key "
-        f"{RANKER.decode()} there: then all is learned anew from the outcomes that are kept"
+        f"the {key.decode()} in topic {topic.name} cannot be read: {error}\n  Upgrade this worker; or send nulls with "
+        f"the keys {RANKER.decode()} and {EXPOSURE.decode()} there: then all is learned anew from the outcomes kept"
     )

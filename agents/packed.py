@@ -12,6 +12,7 @@ all its values: the first byte says which. Readers accept the versions in `READA
 | Neighbours    | topic `neighbours`        | top neighbours of an item with weights, co-counts, norms, popularity |
 | Candidates    | topic `candidates`        | extract of a profile and candidates with a score per source |
 | RankerState   | topic `models`            | what the learner goes on with; see `agents.ranker` |
+| ExposureState | topic `models`            | clicks and skips of explored items; see `agents.exposure` |
 | LiveUser      | table `live`              | newest lists and events of a user, and counts; see `models.live_hits` |
 | Moments       | table `live`              | sums over users; see `models.user_sums` |
 """
@@ -199,6 +200,17 @@ class RankerState(msgspec.Struct, array_like=True, gc=False):
     """Partition of `outcomes` → next offset to learn from."""
 
 
+class ExposureState(msgspec.Struct, array_like=True, gc=False):
+    """What came of showing new items, in `ModelVersion.state`."""
+
+    ids: list[str]
+    clicks: bytes
+    skips: bytes
+    """Of each item, ints."""
+    offsets: dict[int, Int64]
+    """Partition of `outcomes` → next offset to count."""
+
+
 class Moments(msgspec.Struct, array_like=True, gc=False):
     """Sums over the users of a partition."""
 
@@ -240,5 +252,6 @@ ROW_BODY = PackedCodec(RowBody)
 NEIGHBOURS = PackedCodec(Neighbours)
 CANDIDATES = PackedCodec(Candidates)
 RANKER_STATE = PackedCodec(RankerState)
+EXPOSURE_STATE = PackedCodec(ExposureState)
 LIVE_USER = PackedCodec(LiveUser)
 MOMENTS = PackedCodec(Moments)

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException
 from agents.admin import check_topics
 from agents.errors import RecordError, SetupError
 from agents.expired import send_expired, send_stale
+from agents.exposure import EXPOSURE, read_exposure
 from agents.packed import CANDIDATES, Candidates
 from agents.ranker import RANKER, band_weights
 from agents.records import Item, ModelVersion, encode_json
@@ -31,8 +32,9 @@ from agents.scoring.vector_store import VectorStore
 from agents.scoring.views import Views
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
-from agents.variants import by_variant, with_own_weights
+from agents.variants import by_variant, explores, with_own_weights
 from models.bert.contract import TextEncoder
+from models.new_items import NewItems
 from models.rules.rule import ShopRule
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,9 @@ class Scorer:
         config = rank_config(settings)
         self._sources = {source for source, weight in config.weights.items() if weight > 0}
         variants = {variant: rank_config(varied) for variant, varied in by_variant(settings)}
-        self._maker = ListMaker(self.catalogue.index, config, encoder, variants)
+        self.new_items = NewItems(self.catalogue.index, settings.explore_impressions)
+        self._maker = ListMaker(self.catalogue.index, config, encoder, variants, self.new_items)
+        self._learned_ranker = settings.learned_ranker
         self._own_weights = with_own_weights(settings)
         self._told: set[str] = set()
         """Unknown variants that were logged."""
@@ -64,13 +68,20 @@ class Scorer:
         items: Iterable[tuple[bytes, Item | None]] = (),
         rules: Iterable[tuple[bytes, ShopRule | None]] = (),
         models: Iterable[tuple[bytes, ModelVersion | None]] = (),
+        taken: Iterable[tuple[bytes, bool | None]] = (),
     ) -> None:
-        """Take over what changed in the catalogue, of the rules and of the ranker; None: deleted."""
+        """Take over what changed of catalogue, rules, what was learned and `neighbours`; None: deleted.
+
+        taken: whether anybody had to do with an item.
+        """
         self.catalogue.update(items)
         self._maker.rules.update(named(rules))
+        self.new_items.taken((key.decode(errors="replace"), bool(has_users)) for key, has_users in taken)
         for key, model in models:
-            if key == RANKER:
+            if key == RANKER and self._learned_ranker:
                 self.rank_with(model)
+            elif key == EXPOSURE:
+                self.new_items.use({} if model is None else read_exposure(model).counts)
 
     def rank_with(self, model: ModelVersion | None) -> None:
         """Rank with these learned weights from now on, if they are active; None: there are none.
@@ -172,7 +183,9 @@ def _work(settings: Settings, ending: Ending) -> None:
     data = DataFolder(settings, group)  # its lock is held as long as it is kept
     folder = data.claim()
     needed = [topics.candidates, topics.items, topics.rules]
-    needed += [topics.models] if settings.learned_ranker else []
+    explore = explores(settings)
+    needed += [topics.models] if settings.learned_ranker or explore else []
+    needed += [topics.neighbours] if explore else []
     needed += [topics.recommendations, topics.outcomes, topics.dead_letters]
     check_topics(settings, [topic.name for topic in needed], NAME)
     encoder = load_encoder(settings)

@@ -28,6 +28,7 @@ _VARIED = (
     "diversity",
     "calibration",
     "category_cap",
+    "explore_slots",
     "recency_power",
     "ridge_recency_power",
     "pause_recency_power",
@@ -94,6 +95,11 @@ def _checked(name: str, setting: str, value: object, fields: Mapping[str, FieldI
 def assignment(settings: "Settings") -> Assignment:
     """Who is in which variant under these settings: the same on every worker, and after a restart."""
     return Assignment(settings.experiment, {name: one[SHARE] for name, one in settings.variants.items()})
+
+
+def explores(settings: "Settings") -> bool:
+    """Whether any list has places for new items."""
+    return any(varied.explore_slots for _, varied in by_variant(settings))
 
 
 def with_own_weights(settings: "Settings") -> frozenset[str]:

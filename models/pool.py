@@ -11,9 +11,10 @@ from models.rules.guard import Limits, allowed_items, kept
 from models.rules.item_rules import ItemRules
 
 CONTENT = "content"
-RULE, REQUEST = "rule", "request"
-"""Sources of items that no other proposed: a rule pins them, a request names the only items that may be."""
-NAMED = frozenset({RULE, REQUEST})
+RULE, REQUEST, EXPLORE = "rule", "request", "explore"
+"""Sources of items that no other proposed: a rule pins them, a request names the only items that may be, or they are
+new and shown to find out how good they are."""
+NAMED = frozenset({RULE, REQUEST, EXPLORE})
 """They say nothing about the item."""
 
 

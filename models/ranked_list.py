@@ -39,6 +39,8 @@ class RankConfig:
     calibration: float = 0.0
     learned: BandWeights | None = None
     """Weights in place of `weights`."""
+    explore_slots: int = 0
+    """Of each ten places so many show new items; see `models.explored_lists`."""
 
     def weights_of(self, one: ListInput, sources: Sequence[str]) -> Floats:
         """The weight of each source [S] for this user: the learned one if there are any, changed after a pause."""

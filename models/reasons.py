@@ -60,6 +60,7 @@ _SENTENCES: dict[str, Callable[[Grounds], str]] = {
     "fresh": _fresh,
     "content": _content,
     "rule": lambda _: "picked by the shop",
+    "explore": lambda _: "new in the catalogue",
     "request": lambda _: "one of those asked for",
 }
 

@@ -19,6 +19,7 @@ from agents.runtime.metrics import Metrics
 from agents.scorer import Scorer, load_encoder
 from agents.scoring.lists import ListMaker, rank_config
 from agents.scoring.vector_store import VectorStore
+from agents.scoring.views import read_taken
 from agents.settings import Settings
 from agents.similarity import SimilarityAgent
 from agents.topics import build_topics
@@ -118,7 +119,10 @@ class Pipeline:
     def more_scorers(self, settings: Mapping[str, Settings]) -> dict[str, ListMaker]:
         """Makers of lists under other settings of the scorer, from the same candidates."""
         index = self._scorer.catalogue.index
-        return {name: ListMaker(index, rank_config(one), self._encoder) for name, one in settings.items()}
+        new = self._scorer.new_items
+        return {
+            name: ListMaker(index, rank_config(one), self._encoder, new_items=new) for name, one in settings.items()
+        }
 
     def ask(self, users: Mapping[str, int], k: int, filters: Filters | None = None) -> list[Recommendation]:
         """A list of k items for each user, in order, as of now; `users`: who asks, and when, in ms (0: now)."""
@@ -158,8 +162,10 @@ class Pipeline:
         views = self._profiles.knowledge.neighbours, self._similarity.view
         for _, records in self._log.take(self._topics.neighbours.name).of(self._topics.neighbours.name):
             for record in records:
+                key, value = record.key or b"", record.value
                 for view in views:
-                    view.put(record.key or b"", record.value)
+                    view.put(key, value)
+                self._scorer.follow(taken=[(key, None if value is None else read_taken(key, value))])
         self._similarity.refresh()  # what it published may make other rows stale
 
     def settle(self) -> None:
@@ -178,9 +184,10 @@ class Pipeline:
         if self._learner is None or not len(outcomes):
             return
         self._learner.absorb(outcomes, MemoryTransaction(self._log, MemoryTable()))
-        for value in _values(self._log.take(self._topics.models.name)):
-            self.ranker = read_version(RANKER, value)
-        self._scorer.rank_with(self.ranker)
+        for _, records in self._log.take(self._topics.models.name).of(self._topics.models.name):
+            models = [(record.key or b"", read_version(record.key or b"", record.value or b"")) for record in records]
+            self._scorer.follow(models=models)
+            self.ranker = next((model for key, model in reversed(models) if key == RANKER), self.ranker)
 
 
 def _values(batch: Batch) -> Iterator[bytes]:

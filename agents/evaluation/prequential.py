@@ -85,7 +85,7 @@ class Prequential:
         self._pipeline.settle()
         self._trained = set(self._taken.ids)
         report.trained, since_tick, fits = played, 0, 0
-        for group in _groups(tested):
+        for group in groups(tested):
             if report.tested * (REFITS + 1) >= fits * (len(self._events) - played):
                 self._against.fit()
                 fits += 1
@@ -169,7 +169,7 @@ def _parts(left: Iterator[Unit], count: int) -> Iterator[list[EvaluationEvent]]:
         yield part
 
 
-def _groups(left: Iterator[Unit]) -> Iterator[list[Unit]]:
+def groups(left: Iterator[Unit]) -> Iterator[list[Unit]]:
     """Units that can be asked about together: one of each user, about `EVENTS_A_SECOND` events."""
     group: list[Unit] = []
     users: set[str] = set()

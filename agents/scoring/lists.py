@@ -13,7 +13,9 @@ from agents.records import MOST_LIST_ITEMS, RankedItem, Recommendation
 from agents.settings import Settings
 from models.bert.contract import TextEncoder
 from models.experiment import DEFAULT
+from models.explored_lists import explore_lists
 from models.item_index import ItemIndex
+from models.new_items import NewItems
 from models.pool import RULE, ListInput
 from models.ranked_list import RankConfig, Ranked, rank_lists
 from models.ranking import BandWeights
@@ -48,6 +50,7 @@ def rank_config(settings: Settings) -> RankConfig:
         category_cap=settings.category_cap,
         after_pause={"popular": settings.pause_popular},
         calibration=settings.calibration,
+        explore_slots=settings.explore_slots,
     )
 
 
@@ -78,11 +81,16 @@ class ListMaker:
         config: RankConfig,
         encoder: TextEncoder | None,
         variants: Mapping[str, RankConfig] | None = None,
+        new_items: NewItems | None = None,
     ) -> None:
-        """`variants`: how lists of variants are ranked; those of all others are ranked by `config`."""
+        """`variants`: how lists of variants are ranked; those of all others are ranked by `config`.
+
+        `new_items`: those of the index, which places for exploring show; None: they show others.
+        """
         self._index = index
         self._configs = {**(variants or {}), DEFAULT: config}
         self._encoder = encoder
+        self._new = new_items
         self._queries: dict[str, NDArray[np.float32]] = {}
         self.rules = ItemRules(index)
         """The shop's rules, as of the last batch."""
@@ -105,7 +113,9 @@ class ListMaker:
         content = not left_out
         queries = self._query_vectors(batch) if content else {}
         inputs = [_input(one, queries.get(one.query)) for one in batch]
-        ranked = self._ranked([one.variant for one in batch], inputs, content)
+        if self._new is not None and self._explores:
+            self._new.refresh()
+        ranked = self._ranked(batch, inputs, content)
         model = self._encoder.version if self._encoder and content else None
         return [
             self._recommendation(one, places, now_s, model, left_out) for one, places in zip(batch, ranked, strict=True)
@@ -115,13 +125,22 @@ class ListMaker:
         """Whether lists of this variant are ranked as the variant wants."""
         return variant in self._configs
 
-    def _ranked(self, variants: Sequence[str], inputs: Sequence[ListInput], content: bool) -> Iterator[list[Ranked]]:
+    @property
+    def _explores(self) -> bool:
+        return any(config.explore_slots for config in self._configs.values())
+
+    def _ranked(
+        self, batch: Sequence[Candidates], inputs: Sequence[ListInput], content: bool
+    ) -> Iterator[list[Ranked]]:
         """The ranks of each list, in order; those of a variant are ranked together."""
         ranked = {}
-        for variant in dict.fromkeys(variants):
-            of_variant = [one for one, name in zip(inputs, variants, strict=True) if name == variant]
-            ranked[variant] = iter(rank_lists(of_variant, self._index, self._configs[variant], content, self.rules))
-        return (next(ranked[variant]) for variant in variants)
+        for variant in dict.fromkeys(one.variant for one in batch):
+            config, (of_variant, names) = self._configs[variant], _of(variant, batch, inputs)
+            lists = rank_lists(of_variant, self._index, config, content, self.rules)
+            if self._new is not None:
+                lists = explore_lists(of_variant, lists, names, self._index, self._new, config, content, self.rules)
+            ranked[variant] = iter(lists)
+        return (next(ranked[one.variant]) for one in batch)
 
     def _left_out(self) -> str:
         if self._encoder is None:
@@ -183,6 +202,12 @@ class ListMaker:
             touched = set(self._index.categories[at[at >= 0]].ravel().tolist())
             wanted = [number for number in wanted if number in touched]
         return self._index.category_name(wanted[0]) if wanted else ""
+
+
+def _of(variant: str, batch: Sequence[Candidates], inputs: Sequence[ListInput]) -> tuple[list[ListInput], list[str]]:
+    """What is known of the lists of a variant, and their ids."""
+    places = [place for place, one in enumerate(batch) if one.variant == variant]
+    return [inputs[place] for place in places], [batch[place].recommendation_id for place in places]
 
 
 def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:

@@ -1,7 +1,13 @@
-"""What a scorer follows beside its candidates: the catalogue, the shop's rules, the learner's weights."""
+"""What a scorer follows beside its candidates: the catalogue, the shop's rules, what the learner publishes.
+
+Where lists have places for new items, it also follows which items anybody had to do with.
+"""
 
 from typing import Any, NamedTuple
 
+import msgspec
+
+from agents.packed import PackedCodec
 from agents.ranker import read_version
 from agents.records import Item, ModelVersion, read_catalogue
 from agents.rules import read_rule
@@ -9,6 +15,7 @@ from agents.runtime.metrics import Metrics
 from agents.runtime.view import View
 from agents.settings import Settings
 from agents.topics import build_topics
+from agents.variants import explores
 from models.rules.rule import ShopRule
 
 
@@ -18,17 +25,40 @@ class Changes(NamedTuple):
     items: list[tuple[bytes, Item | None]]
     rules: list[tuple[bytes, ShopRule | None]]
     models: list[tuple[bytes, ModelVersion | None]]
+    taken: list[tuple[bytes, bool | None]]
+    """Whether anybody had to do with an item."""
+
+
+class _Users(msgspec.Struct, array_like=True, gc=False):
+    """The part of a `Neighbours` record that is read here; the rest is passed over."""
+
+    ids: msgspec.Raw
+    weights: msgspec.Raw
+    g: msgspec.Raw
+    c: msgspec.Raw
+    users: int
+
+
+_USERS = PackedCodec(_Users)
+
+
+def read_taken(_key: bytes, value: bytes) -> bool:
+    """Whether an item's record of `neighbours` has users. Raises `RecordError` (`bad_version`, `bad_packed`)."""
+    return _USERS.read(value).users > 0
 
 
 class Views:
-    """Views of `items`, `rules` and, unless learned weights are not wanted, `models`."""
+    """Views of `items`, `rules` and, where they are wanted, `models` and `neighbours`."""
 
     def __init__(self, settings: Settings) -> None:
         topics = build_topics(settings)
         self._items = View(settings, topics.items, read_catalogue)
         self._rules = View(settings, topics.rules, read_rule)
-        self._models = View(settings, topics.models, read_version) if settings.learned_ranker else None
-        self._all: list[View[Any]] = [self._items, self._rules, *([self._models] if self._models is not None else [])]
+        explore = explores(settings)
+        self._models = View(settings, topics.models, read_version) if settings.learned_ranker or explore else None
+        self._taken = View(settings, topics.neighbours, read_taken) if explore else None
+        wanted: tuple[View[Any] | None, ...] = (self._items, self._rules, self._models, self._taken)
+        self._all = [view for view in wanted if view is not None]
 
     def start(self, metrics: Metrics) -> None:
         """Begin to read."""
@@ -46,4 +76,5 @@ class Views:
             if view.error is not None:
                 raise view.error
         models = self._models.drain() if self._models is not None else []
-        return Changes(self._items.drain(), self._rules.drain(), models)
+        taken = self._taken.drain() if self._taken is not None else []
+        return Changes(self._items.drain(), self._rules.drain(), models, taken)

@@ -30,7 +30,7 @@ class SequentialRules:
     @property
     def rules(self) -> sparse.csr_array:
         """Rule i → j in row i, [items × items]."""
-        return self._old + self._newest
+        return sparse.csr_array(self._old + self._newest)
 
     def fit(self, histories: Sequence[Ints], items: int) -> None:
         """See `Peer`."""
@@ -46,9 +46,7 @@ class SequentialRules:
             places.append(np.arange(len(reached) + len(after)))
             firsts.append(np.full(len(reached) + len(after), len(reached)))
         laid, place, first = (np.concatenate([*arrays, np.zeros(0, np.int64)]) for arrays in (parts, places, firsts))
-        if self._old.shape[0] != items:
-            self._old.resize((items, items))
-            self._newest.resize((items, items))
+        self._old, self._newest = _grown(self._old, items), _grown(self._newest, items)
         self._taken = np.pad(self._taken, (0, items - len(self._taken)))
         added = place >= first
         self._taken += np.bincount(laid[added], minlength=items).astype(np.float32)
@@ -68,3 +66,10 @@ class SequentialRules:
 
 def _none(items: int) -> sparse.csr_array:
     return sparse.csr_array((items, items), dtype=np.float32)
+
+
+def _grown(rules: sparse.csr_array, items: int) -> sparse.csr_array:
+    if rules.shape[0] == items:
+        return rules
+    indptr = np.pad(rules.indptr, (0, items - rules.shape[0]), mode="edge")
+    return sparse.csr_array((rules.data, rules.indices, indptr), (items, items))

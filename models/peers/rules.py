@@ -65,7 +65,8 @@ class SequentialRules:
 
 
 def _none(items: int) -> sparse.csr_array:
-    return sparse.csr_array((items, items), dtype=np.float32)
+    nothing = np.zeros(0, np.int64)
+    return sparse.coo_array((np.zeros(0, np.float32), (nothing, nothing)), (items, items)).tocsr()
 
 
 def _grown(rules: sparse.csr_array, items: int) -> sparse.csr_array:

@@ -8,7 +8,6 @@ with rel the score divided by the list's best and sim the cosine, both within [0
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +19,6 @@ Ints = NDArray[np.integer]
 
 ROUNDING = 1e-6
 """float32 cosines of unit vectors exceed 1 by less than this."""
-_NO_CATEGORY = -2
-
-
-class Likeness(Protocol):
-    """How alike the candidates of B lists are."""
-
-    def to(self, places: NDArray[np.intp]) -> Floats:
-        """Of all candidates to one of each list, within [0, 1], [B, n]; places: [B]."""
 
 
 @dataclass(frozen=True)
@@ -53,50 +44,32 @@ class Calibration:
     """κ within [0, 1]"""
 
 
-class VectorLikeness:
-    """Likeness by embeddings."""
-
-    def __init__(self, vectors: Floats) -> None:
-        """`vectors`: [B, n, d], unit vectors or zero."""
-        self._vectors, self._rows = vectors, np.arange(len(vectors))
-
-    def to(self, places: NDArray[np.intp]) -> Floats:
-        """Cosines of all candidates to one of each list, [B, n]; places: [B]."""
-        likeness: Floats = (self._vectors @ self._vectors[self._rows, places][:, :, None])[:, :, 0]
-        return likeness
-
-
-class CategoryLikeness:
-    """Likeness by categories, where there are no embeddings: the cosine of two sets, |A ∩ B| / √(|A|·|B|)."""
-
-    def __init__(self, categories: Ints) -> None:
-        """`categories`: [B, n, w], numbers of the candidates' categories, each once, filled up with −1."""
-        self._categories, self._rows = categories, np.arange(len(categories))
-        counts = (categories >= 0).sum(axis=2)
-        self._lengths = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
-
-    def to(self, places: NDArray[np.intp]) -> Floats:
-        """Cosines of all candidates to one of each list, [B, n]; places: [B]."""
-        one = self._categories[self._rows, places]
-        one = np.where(one >= 0, one, _NO_CATEGORY)[:, None]
-        common = np.zeros(self._lengths.shape, np.float32)
-        for column in range(self._categories.shape[2]):
-            common += (self._categories[:, :, column, None] == one).any(axis=2)
-        likeness: Floats = common / (self._lengths * self._lengths[self._rows, places][:, None])
-        return likeness
-
-
 def category_hot(categories: Ints) -> NDArray[np.bool_]:
-    """One column for each category that occurs: [n, c].
+    """One column for each category that occurs among a list's candidates: [B, n, c].
 
-    categories: [n, w] category numbers of n items, filled up with −1.
+    categories: [B, n, w] category numbers, filled up with −1.
     """
-    if not categories.size:
-        return np.zeros((len(categories), 0), np.bool_)
-    names, places = np.unique(categories, return_inverse=True)
-    hot = np.zeros((len(categories), len(names)), np.bool_)
-    np.put_along_axis(hot, places.reshape(categories.shape), np.True_, axis=1)
-    return hot[:, names >= 0]
+    lists, candidates, width = categories.shape
+    flat = categories.reshape(lists, candidates * width)
+    order = flat.argsort(axis=1)
+    ascending = np.take_along_axis(flat, order, axis=1)
+    begins = np.diff(ascending, axis=1, prepend=-1) > 0
+    column = begins.cumsum(axis=1)  # the first of a list is 1; 0 is for what is no category
+    columns = np.empty_like(column)
+    np.put_along_axis(columns, order, column, axis=1)
+    hot = np.zeros((lists, candidates, int(column.max(initial=0)) + 1), np.bool_)
+    np.put_along_axis(hot, columns.reshape(categories.shape), np.True_, axis=2)
+    return hot[:, :, 1:]
+
+
+def category_vectors(hot: NDArray[np.bool_]) -> Floats:
+    """Unit vectors [B, n, c] whose cosine is the overlap of two category sets; zero without categories.
+
+    They stand in for embeddings where there are none.
+    """
+    lengths = np.sqrt(np.maximum(hot.sum(axis=2, keepdims=True, dtype=np.float32), 1))
+    vectors: Floats = (hot / lengths).astype(np.float32)
+    return vectors
 
 
 def relevances(totals: Floats) -> NDArray[np.float64]:
@@ -128,14 +101,14 @@ def diversify(
     relevance: NDArray[np.float64],
     k: int,
     diversity: float,
-    likeness: Likeness | None = None,
+    vectors: Floats | None = None,
     caps: Sequence[Caps | None] = (),
     calibrations: Sequence[Calibration | None] = (),
 ) -> NDArray[np.intp]:
     """Places of at most k candidates for each of B lists, in their order, filled up with −1: [B, k].
 
-    relevance: [B, n], see `relevances`; of equal values the first is picked. diversity: λ within [0, 1]; likeness:
-    None: all items are unlike; caps, calibrations: of each list, or empty.
+    relevance: [B, n], see `relevances`; of equal values the first is picked. diversity: λ within [0, 1]; vectors:
+    [B, n, d], unit or zero vectors, None: all items are unlike; caps, calibrations: of each list, or empty.
     """
     rows = np.arange(len(relevance))
     growing = {
@@ -149,7 +122,7 @@ def diversify(
     closest = np.zeros_like(base)
     picked = np.full((len(base), k), -1, np.intp)
     for step in range(min(k, base.shape[1])):
-        value = base - (own * diversity) * closest if likeness is not None else base.copy()
+        value = base - (own * diversity) * closest if vectors is not None else base.copy()
         for at, (weight, of_list) in growing.items():
             value[at] -= weight * of_list.with_each()
         places = value.argmax(axis=1)
@@ -162,10 +135,10 @@ def diversify(
             limits[at].take(int(places[at]))
         for at in growing.keys() & set(rows[found].tolist()):
             growing[at][1].add(int(places[at]))
-        if likeness is not None:
+        if vectors is not None:
             # Vectors are finite; some BLAS kernels raise the flag for lanes of a register that hold none.
             with np.errstate(invalid="ignore"):
-                np.maximum(closest, likeness.to(places), out=closest)
+                np.maximum(closest, (vectors @ vectors[rows, places, :, None])[:, :, 0], out=closest)
     return picked
 
 

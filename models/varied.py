@@ -11,11 +11,9 @@ from models.calibration import history_shares
 from models.diversity import (
     Calibration,
     Caps,
-    CategoryLikeness,
     Floats,
-    Likeness,
-    VectorLikeness,
     category_hot,
+    category_vectors,
     diversify,
     relevances,
     shortlisted,
@@ -54,7 +52,7 @@ def make_caps(index: ItemIndex, places: Places, fixed: Places, cap: int, rules: 
     every = np.concatenate([places, fixed])
     parts, most = [], []
     if cap:
-        parts.append(category_hot(rows_of(index.categories, every, -1)))
+        parts.append(category_hot(rows_of(index.categories, every[None], -1))[0])
         most.append(np.full(parts[0].shape[1], cap))
     if rules is not None and len(rules.most):
         parts.append(rules.grouped(every))
@@ -103,18 +101,19 @@ def vary(
         relevance,
         k,
         diversity,
-        _likeness(index, at, variety) if diversity > 0 else None,
+        _vectors(index, at, variety) if diversity > 0 else None,
         [_in_order(one, row) for one, row in zip(caps, order, strict=True)] if capped else (),
         targets if mixed else (),
     )
     return np.where(picked >= 0, np.take_along_axis(order, np.maximum(picked, 0), axis=1), -1)
 
 
-def _likeness(index: ItemIndex, at: Places, variety: Variety) -> Likeness | None:
+def _vectors(index: ItemIndex, at: Places, variety: Variety) -> Floats | None:
+    """What tells how alike the candidates are, [B, n, d]; None: all are unlike."""
     if variety.by_vectors:
-        return VectorLikeness(rows_of(index.vectors, at, 0))
-    categories = rows_of(index.categories, at, -1)
-    return CategoryLikeness(categories) if (categories >= 0).any() else None
+        return rows_of(index.vectors, at, 0)
+    vectors = category_vectors(category_hot(rows_of(index.categories, at, -1)))
+    return vectors if vectors.shape[2] else None
 
 
 def _target(index: ItemIndex, recent: Sequence[str], at: Places, weight: float) -> Calibration | None:

@@ -11,9 +11,8 @@ from models.calibration import divergence, history_shares, item_shares
 from models.diversity import (
     Calibration,
     Caps,
-    CategoryLikeness,
-    VectorLikeness,
     category_hot,
+    category_vectors,
     diversify,
     relevances,
     shortlisted,
@@ -46,12 +45,12 @@ def pick(
 ) -> list[int]:
     """One list, from its scores, in places of these."""
     order = np.argsort(-scores, kind="stable")
-    likeness = None if vectors is None else VectorLikeness(vectors[order][None])
+    near = None if vectors is None else vectors[order][None]
     if caps is not None:
         caps = Caps(caps.hot[order], caps.most, caps.taken)
     if target is not None:
         target = Calibration(target.wanted, target.groups[order], target.weight)
-    picked = diversify(relevances(scores[order][None]), k, diversity, likeness, [caps], [target])[0]
+    picked = diversify(relevances(scores[order][None]), k, diversity, near, [caps], [target])[0]
     return [int(order[place]) for place in picked if place >= 0]
 
 
@@ -85,7 +84,7 @@ def test_lists_of_a_batch_are_as_if_each_was_alone_and_the_shortlist_loses_nothi
     relevance = relevances(totals)
     count = shortlisted(relevance, k, diversity)
     for part in (count, most):
-        picked = diversify(relevance[:, :part], k, diversity, VectorLikeness(vectors[:, :part]))
+        picked = diversify(relevance[:, :part], k, diversity, vectors[:, :part])
         assert [[place for place in row if place >= 0] for row in picked.tolist()] == alone
 
 
@@ -102,7 +101,7 @@ def test_without_diversity_the_order_is_that_of_scores(values: list[float], k: i
 def test_no_category_has_more_than_its_cap(seed: int, n: int, k: int, cap: int, diversity: float) -> None:
     scores, vectors = drawn(seed, n)
     categories = np.random.default_rng(seed).integers(-1, 4, (n, 2))
-    hot = category_hot(categories)
+    hot = category_hot(categories[None])[0]
     caps = Caps(hot, np.full(hot.shape[1], cap), np.zeros(hot.shape[1], np.int64))
     picked = pick(scores, vectors, k, diversity, caps)
     counts = Counter(name for place in picked for name in set(categories[place].tolist()) - {-1})
@@ -173,8 +172,11 @@ def test_two_alike_do_not_stand_together() -> None:
 
 
 def test_items_without_vectors_are_as_alike_as_their_categories() -> None:
-    likeness = CategoryLikeness(np.array([[[3, 5], [3, -1], [7, -1], [-1, -1]], [[4, -1], [4, -1], [4, 5], [5, 4]]]))
-    expected = [[1, 0.5**0.5, 0, 0], [0.5**0.5, 0.5**0.5, 1, 1]]
-    np.testing.assert_allclose(likeness.to(np.array([0, 2])), expected, rtol=1e-6)
-    np.testing.assert_array_equal(likeness.to(np.array([3, 0]))[0], np.zeros(4))
-    assert category_hot(np.zeros((2, 0), np.int64)).shape == (2, 0)
+    categories = np.array([[[3, 5], [3, -1], [7, -1], [-1, -1]], [[4, -1], [4, -1], [4, 5], [5, 4]]])
+    vectors = category_vectors(category_hot(categories))
+    half = 0.5**0.5
+    expected = [[1, half, 0, 0], [half, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    np.testing.assert_allclose(vectors[0] @ vectors[0].T, expected, rtol=1e-6)
+    expected = [[1, 1, half, half], [1, 1, half, half], [half, half, 1, 1], [half, half, 1, 1]]
+    np.testing.assert_allclose(vectors[1] @ vectors[1].T, expected, rtol=1e-6)
+    assert category_hot(np.zeros((1, 2, 0), np.int64)).shape == (1, 2, 0)

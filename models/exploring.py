@@ -6,7 +6,7 @@ A user has to do with a new item j before anybody else only if its text is like 
 
 Whether the item is any good is learned from what comes of showing it (Thompson 1933; Chapelle and Li 2011):
 
-    θ_j ~ Beta(8 + clicks, 72 + skips),     the place shows the item with the largest  text(j | u) · θ_j
+    θ_j ~ Beta(20 + clicks, 180 + skips),     the place shows the item with the largest  text(j | u) · θ_j
 
 A tenth of the places, drawn, goes to the items that were shown least, among these by the same product: so n items are
 each shown N times after at most n · N such places, whatever their texts are like. All draws come of the list's id and
@@ -34,8 +34,8 @@ TEXT_RECENCY = 0.5
 """Chosen on validation events of amazon_office and amazon_giftcards."""
 LEAST_COSINE = 0.01
 """Less is taken for so much: where no text is like the user's, draws decide."""
-PRIOR_CLICKS, PRIOR_SKIPS = 8.0, 72.0
-"""As if each new item had been clicked in 8 of 80 places: with a weaker prior draws cover what texts say."""
+PRIOR_CLICKS, PRIOR_SKIPS = 20.0, 180.0
+"""As if each new item had been clicked in 20 of 200 places: with a weaker prior draws cover what texts say."""
 DUE_SHARE = 0.1
 DIGEST_BYTES = 16
 STRIDE = 10

@@ -72,6 +72,25 @@ def show_splits(told: dict[str, Any]) -> None:
             console.print(f"{figure.removesuffix('_to_ease')} ÷ that of EASE: {_text(ratio['mean'])} ({each})")
 
 
+def show_cold_items(told: dict[str, Any]) -> None:
+    """Lists for those who took withheld items, and for the others."""
+    events = told["events"]
+    title = f"{told['data']}: {told['withheld']:,} items withheld, {events['cold']:,} events, {told['seeds']} seeds"
+    cuts = list(next(iter(told["cold"].values())))
+    table = _table(title, "list", *cuts, "× fresh", f"others {cuts[0]}")
+    for method, rates in told["cold"].items():
+        ratio = told[f"{cuts[0]}_to_fresh"].get(method)
+        others = _text(told["known"][method][cuts[0]])
+        table.add_row(method, *(_text(rates[cut]) for cut in cuts), "" if ratio is None else f"{ratio:.1f}", others)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"± is a standard error over users; others: {events['known']:,} events with other items. fresh: the "
+        f"{told['new_items']:,.0f} items that nobody took, in random order; new items only: these, as places for new "
+        "items show them."
+    )
+
+
 def show_ratings(told: dict[str, Any]) -> None:
     """Errors of predicted ratings: means over the splits."""
     title = f"{told['data']}: {told['ratings']:,} ratings, {told['split']:.0%} train, {len(told['runs'])} splits"

@@ -27,6 +27,8 @@ NEW_ONLY = "new items only"
 FRESH = "fresh"
 """A list of the new items alone, in random order: all of them came at the same time."""
 ALL_PLACES = 10
+ONE_PLACE = "one place in ten new"
+"""Lists with `explore_slots` 1, whatever the settings say."""
 
 
 @dataclass
@@ -77,8 +79,14 @@ class ColdItems:
         self._unseen = set(self._catalogue)
         self._pipeline = Pipeline(settings, self._events[0].at_ms)
         self._pipeline.put_items(dataset.items)
-        alone = settings.model_copy(update={"explore_slots": ALL_PLACES})
-        self._makers = {OURS: None, **self._pipeline.more_scorers({NEW_ONLY: alone, **(scorers or {})})}
+        slots = {ONE_PLACE: 1, NEW_ONLY: ALL_PLACES}
+        others = {name: settings.model_copy(update={"explore_slots": number}) for name, number in slots.items()}
+        self._makers = {OURS: None, **self._pipeline.more_scorers({**others, **(scorers or {})})}
+
+    @property
+    def known(self) -> list[str]:
+        """Items that the agents heard of by events."""
+        return self._taken.ids
 
     def run(self, train: float, report: ColdReport, progress: Callable[[int], object]) -> None:
         """Play all events and add what was asked to the report; `train`: the share that only trains.

@@ -50,7 +50,14 @@ def _show_cold(told: dict[str, Any], console: Console) -> None:
     console.print(table)
     first = told["first_items"]["ahead_at"]
     at = "at no history of up to 20 items" if first is None else f"first at a history of {first}"
-    console.print(f"Ahead of popularity for sure (95 %) {at}.")
+    new = told["first_items"]["new_users"]
+    console.print(f"Ahead of popularity for sure (95 %) {at}." + (_of_new_users(new) if new["users"] else ""))
+
+
+def _of_new_users(new: dict[str, Any]) -> str:
+    enough = ", ".join(f"{share:.0%} after {count}" for count, share in new["ahead_within"].items())
+    middle = "no number of" if new["median_events"] is None else f"{new['median_events']:g}"
+    return f" The median of {new['users']:,} new users needs {middle} events for that, by nDCG so far: {enough}."
 
 
 def show_splits(told: dict[str, Any]) -> None:

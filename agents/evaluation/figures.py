@@ -8,6 +8,7 @@ from agents.evaluation.held_out import Found
 from agents.evaluation.report import OURS, Method, Report
 from agents.records import ModelVersion
 from models.accuracy import Estimate, mean_of
+from models.first_lead import events_needed, gains, median
 from models.held_out import MEASURES
 from models.moments import Mask, Moments
 
@@ -17,6 +18,8 @@ LEAST_EVENTS = 30
 """With fewer events no error is known well enough for that."""
 CURVE_POINTS = 51
 """Of an exposure curve: every 2 % of the items."""
+ENOUGH = (1, 2, 5, 20)
+"""Events of a new user after which it is told how many users' lists are ahead."""
 SURE = 1.96
 """Standard errors by which lists must be ahead to be so for sure: 95 % of draws."""
 
@@ -86,7 +89,10 @@ def _among(report: Report, masks: Mapping[str, Mask], k: int) -> dict[str, Any]:
 
 
 def _first_items(report: Report, k: int) -> dict[str, Any]:
-    """By how much the hit rate is above popularity's, by the items a user has, and from how many it is for sure."""
+    """By how much the hit rate is above popularity's, by the items a user has, and from how many it is for sure.
+
+    `new_users`: how many events they need until their lists beat popularity, see `models.first_lead`.
+    """
     cut, known = cuts_of(k)[0], report.moments.lengths()
     leads = {
         length: report.lists.among(which).lead(report.popular.among(which), cut) for length, which in known.items()
@@ -96,7 +102,25 @@ def _first_items(report: Report, k: int) -> dict[str, Any]:
         for length, lead in leads.items()
         if known[length].sum() >= LEAST_EVENTS and lead.value > SURE * lead.error
     )
-    return {"lead": {str(length): pair(lead) for length, lead in leads.items()}, "ahead_at": next(sure, None)}
+    return {
+        "lead": {str(length): pair(lead) for length, lead in leads.items()},
+        "ahead_at": next(sure, None),
+        "new_users": _new_users(report, k),
+    }
+
+
+def _new_users(report: Report, k: int) -> dict[str, Any]:
+    """Median events needed (null: for half of them never), and the share of users for whom 1, 2, 5, 20 are enough."""
+    ours, popular = (gains(method.ranks, k) for method in (report.lists, report.popular))
+    needed = events_needed(report.lists.users, report.moments.histories, ours, popular)
+    middle = median(needed)
+    return {
+        "users": len(needed),
+        "median_events": middle if math.isfinite(middle) else None,
+        "ahead_within": {
+            str(count): round(sum(one <= count for one in needed) / len(needed), 4) for count in ENOUGH if needed
+        },
+    }
 
 
 def spread(method: Method, items: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agents.checks import MOST_COUNT
 from agents.errors import RecordError
 from agents.packed import EXPOSURE_STATE, ExposureState, pack_ints, unpack_ints
 from agents.records import ModelVersion
@@ -45,6 +46,8 @@ def read_exposure(model: ModelVersion) -> Exposure:
         clicks, skips = unpack_ints(kept.clicks), unpack_ints(kept.skips)
     except (ValueError, IndexError, KeyError) as exc:
         raise RecordError("bad_packed", f"ExposureState: {exc}") from exc
-    if not len(clicks) == len(skips) == len(kept.ids) or min(clicks.min(initial=0), skips.min(initial=0)) < 0:
+    if not len(clicks) == len(skips) == len(kept.ids):
         raise RecordError("bad_packed", "ExposureState: counts do not fit the items")
+    if any(not 0 <= int(bound(initial=0)) < MOST_COUNT for each in (clicks, skips) for bound in (each.min, each.max)):
+        raise RecordError("bad_packed", "ExposureState: a count is out of range")
     return Exposure(dict(zip(kept.ids, zip(clicks.tolist(), skips.tolist(), strict=True), strict=True)), kept.offsets)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.errors import RecordError
+from agents.exposure import EXPOSURE, read_exposure
 from agents.packed import RANKER_STATE, RankerState, pack_doubles, unpack_doubles
 from agents.records import ModelVersion, read_model
 from models.choice_model import BANDS, PLACES, Evidence
@@ -32,12 +33,14 @@ class Learned:
 
 
 def read_version(key: bytes, value: bytes) -> ModelVersion:
-    """A record of `models`. Raises `RecordError`, also for weights that nobody can rank with."""
+    """A record of `models`. Raises `RecordError`, also for weights and counts that nobody can rank with."""
     model = read_model(value)
     if model.name.encode() != key:
         raise RecordError("wrong_key", "the record's key differs from name: send the name as the key")
     if key == RANKER:
         band_weights(model)
+    elif key == EXPOSURE:
+        read_exposure(model)
     return model
 
 

@@ -2,9 +2,9 @@
 
     PROFILESTREAM_DATA=… python -m benchmarks.cold [--sets A B …] [--seeds 5] [--validation] [--out FILE]
 
-Items: a fifth of the items, drawn with each seed, is withheld (see `agents.evaluation.cold_items`), once with texts (the
-bundled BERT model) and once without; the last fifth of the events is asked about. With each number of places for new
-items in ten, on the same candidates: hit rates on withheld items, and on the others, which is what exploring costs.
+Items: a fifth of the items, drawn with each seed, is withheld (see `agents.evaluation.cold_items`), once with texts
+(the bundled BERT model) and once without; the last fifth of the events is asked about. With each number of places for
+new items in ten, on the same candidates: hit rates on withheld items, and on the others, what exploring costs.
 Users: how many events a new user of ml-100k needs until the lists beat popularity (see `models.first_lead`).
 With --validation 64 % train and what lies between 64 % and 80 % is asked about: what constants are chosen on.
 Without options the figures are written to `results/cold.json`.
@@ -35,7 +35,7 @@ TWO_PLACES = "two places in ten new"
 METHODS = (OURS, ONE_PLACE, TWO_PLACES, NEW_ONLY, POPULAR, "fresh")
 MODELS = {"texts": "bundled", "no texts": ""}
 WANTED_RATIO, WANTED_EVENTS = 5.0, 2
-"""What is to be reached: hits of the places for new items to those of a random order of the new items; median events."""
+"""What is to be reached: hits on withheld items to those of a random order of the new items; median events."""
 RESULTS = Path(__file__).parent / "results" / "cold.json"
 
 

@@ -14,6 +14,7 @@ from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
 from agents.exposure import EXPOSURE, Exposure, read_exposure, write_exposure
 from agents.learner import LearnerAgent
 from agents.packed import NEIGHBOURS, Neighbours, pack_floats, pack_ints
+from agents.ranker import read_version
 from agents.records import Item, ModelVersion, Outcome, OutcomeKind, encode_json
 from agents.runtime.metrics import Metrics
 from agents.scorer import Scorer
@@ -119,8 +120,9 @@ def test_counts_that_do_not_fit_are_refused() -> None:
     good = write_exposure(Exposure({"a": (1, 2)}))
     with pytest.raises(RecordError):
         read_exposure(msgspec.structs.replace(good, state=good.state[:-3]))
+    bad = write_exposure(Exposure({"a": (-1, 2)}))
     with pytest.raises(RecordError):
-        read_exposure(write_exposure(Exposure({"a": (-1, 2)})))
+        read_version(EXPOSURE, encode_json(bad))
 
 
 def neighbours(users: int) -> bytes:

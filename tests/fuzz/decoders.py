@@ -9,12 +9,14 @@ import numpy as np
 
 from agents.checks import read_co_counts, read_neighbours, read_row_body
 from agents.cuts import CUT, Cut
+from agents.exposure import read_exposure
 from agents.learner import choice_of
 from agents.live_evaluation import read_moments
 from agents.packed import (
     CANDIDATES,
     CO_COUNTS,
     ERASURE,
+    EXPOSURE_STATE,
     LIVE_USER,
     MOMENTS,
     NEIGHBOURS,
@@ -25,6 +27,7 @@ from agents.packed import (
     Candidates,
     CoCounts,
     Erasure,
+    ExposureState,
     Moments,
     Neighbours,
     PackedCodec,
@@ -40,6 +43,7 @@ from agents.records import (
     Event,
     Filters,
     Item,
+    ModelVersion,
     Outcome,
     RankedItem,
     Recommendation,
@@ -70,6 +74,11 @@ def ints(*values: int) -> bytes:
 
 def floats(*values: float) -> bytes:
     return pack_floats(np.array(values))
+
+
+def _read_exposure(value: bytes) -> ExposureState:
+    read_exposure(ModelVersion("exposure", "1", state=value))
+    return EXPOSURE_STATE.read(value)
 
 
 def _read_candidates(value: bytes) -> Candidates:
@@ -247,6 +256,14 @@ DECODERS = (
         RANKER_STATE.read,
         lambda record: limits.finite(*record.gains),
         RankerState(["popular"], b"\0" * 8, [0], [1], (b"", b""), (b"\1" * 8, b""), (1.0, 1.0, 0.5, 2.0), 3, {0: 7}),
+    ),
+    _packed(
+        "ExposureState",
+        EXPOSURE_STATE,
+        _read_exposure,
+        limits.exposure,
+        ExposureState(["a", "ö"], ints(1, 0), ints(2, 70_000), {0: 7}),
+        ExposureState([], ints(), ints(), {}),
     ),
     _packed(
         "RowHead",

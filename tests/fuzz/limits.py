@@ -6,7 +6,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from agents.packed import Candidates, CoCounts, Moments, Neighbours, RowBody, RowHead, unpack_floats, unpack_ints
+from agents.packed import (
+    Candidates,
+    CoCounts,
+    ExposureState,
+    Moments,
+    Neighbours,
+    RowBody,
+    RowHead,
+    unpack_floats,
+    unpack_ints,
+)
 from agents.records import Event, Filters, Item, Outcome, Recommendation, Request, Rule, User
 from agents.rules import to_shop_rule
 from models.live_hits import LiveUser, flat_counts
@@ -169,6 +179,13 @@ def co_counts(record: CoCounts) -> None:
         assert len(where) == len(how_many)
         assert all(0 <= place < len(rows) for place in where)
         assert all(count >= 0 for count in how_many)
+
+
+def exposure(record: ExposureState) -> None:
+    """Topic `models`, key `exposure`."""
+    clicks, skips = unpack_ints(record.clicks).tolist(), unpack_ints(record.skips).tolist()
+    assert len(clicks) == len(skips) == len(record.ids)
+    assert all(0 <= count <= 2**40 for count in [*clicks, *skips])
 
 
 def row_head(record: RowHead) -> None:

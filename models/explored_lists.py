@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.exploring import Wish, explored, free_slots, with_explored
+from models.exploring import TEXT_ITEMS, Wish, explored, free_slots, text_scores, with_explored
 from models.item_index import Floats, ItemIndex
 from models.new_items import NewItems
 from models.pool import EXPLORE, ListInput, limits_of
@@ -15,6 +15,8 @@ from models.varied import make_caps
 
 TEXT_ITEMS_LOOKED_AT = 20
 """Newest items among which those with a text are looked for."""
+AT_ONCE = 64
+"""Lists whose cosines with the new items are in memory at a time: 2.5 MB for 2,000 items."""
 
 
 def explore_lists(
@@ -33,20 +35,30 @@ def explore_lists(
     """
     if not (config.explore_slots and len(new.places)):
         return list(lists)
-    return [
-        _explore(one, ranked, list_id, index, new, config, content, rules)
-        for one, ranked, list_id in zip(inputs, lists, list_ids, strict=True)
-    ]
+    made = []
+    for start in range(0, len(inputs), AT_ONCE):
+        part = inputs[start : start + AT_ONCE]
+        recent = [_recent(one, index) if content else index.vectors[:0] for one in part]
+        ends = np.cumsum([len(rows) for rows in recent])
+        # One product for many lists: it takes the vectors of the new items into the processor once.
+        texts = map(text_scores, np.split(new.vectors @ np.concatenate(recent).T, ends[:-1], axis=1))
+        made += [
+            _explore(one, ranked, list_id, text, index, new, config, rules)
+            for one, ranked, list_id, text in zip(
+                part, lists[start : start + AT_ONCE], list_ids[start : start + AT_ONCE], texts, strict=True
+            )
+        ]
+    return made
 
 
 def _explore(
     one: ListInput,
     ranked: list[Ranked],
     list_id: str,
+    text: Floats,
     index: ItemIndex,
     new: NewItems,
     config: RankConfig,
-    content: bool,
     rules: ItemRules | None,
 ) -> list[Ranked]:
     pinned = [place.pinned for place in ranked]
@@ -57,7 +69,7 @@ def _explore(
     stay = index.places([place.item_id for place in others if place is not None])
     wish = Wish(
         list_id,
-        _recent(one, index) if content else index.vectors[:0],
+        text,
         allowed_among(new.places, index, limits_of(one, index), rules) & ~np.isin(new.places, stay),
         np.ones(len(new.places), np.float32) if rules is None else rules.factors(new.places),
         make_caps(index, new.places, stay, config.category_cap, rules),
@@ -74,7 +86,7 @@ def _recent(one: ListInput, index: ItemIndex) -> Floats:
     newest = [one.context_item, *one.recent[:TEXT_ITEMS_LOOKED_AT]] if one.context_item else one.recent
     places = index.places(dict.fromkeys(newest[:TEXT_ITEMS_LOOKED_AT]))
     places = places[places >= 0]
-    return index.vectors[places[index.embedded[places]]]
+    return index.vectors[places[index.embedded[places]][:TEXT_ITEMS]]
 
 
 def _place(one: ListInput, index: ItemIndex, at: int) -> Ranked:

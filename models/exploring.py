@@ -29,7 +29,6 @@ from models.rules.pins import with_pins
 T = TypeVar("T")
 
 TEXT_ITEMS = 5
-TEXT_POWER = 6
 TEXT_RECENCY = 0.5
 """Chosen on validation events of amazon_office and amazon_giftcards."""
 LEAST_COSINE = 0.01
@@ -47,8 +46,8 @@ class Wish:
     """What is known of one list."""
 
     list_id: str
-    recent: Floats
-    """[m, d] unit vectors of the user's newest items, newest first; m 0: nothing is known by text."""
+    text: Floats
+    """[n], `text_scores` of the new items."""
     allowed: NDArray[np.bool_]
     """[n], which of the new items the list may show."""
     factors: Floats
@@ -62,13 +61,16 @@ def slots_of(k: int, slots: int) -> list[int]:
     return [place for place in range(k) if place % STRIDE >= STRIDE - slots]
 
 
-def text_scores(vectors: Floats, recent: Floats) -> Floats:
-    """`text(j | u)` of items with unit vectors [n, d] for newest items [m, d], newest first: [n] > 0, all 1 for m 0."""
-    newest = recent[:TEXT_ITEMS]
-    if not len(newest):
-        return np.ones(len(vectors), np.float32)
-    weights = ((np.arange(len(newest)) + 1.0) ** -TEXT_RECENCY).astype(np.float32)
-    scores: Floats = np.maximum(vectors @ newest.T, LEAST_COSINE) ** TEXT_POWER @ weights
+def text_scores(cosines: Floats) -> Floats:
+    """`text(j | u)` of n items from cosines [n, m] with the m ≤ `TEXT_ITEMS` newest items, newest first: [n] > 0.
+
+    All 1 for m = 0: nothing is known by text.
+    """
+    if not cosines.shape[1]:
+        return np.ones(len(cosines), np.float32)
+    weights = ((np.arange(cosines.shape[1]) + 1.0) ** -TEXT_RECENCY).astype(np.float32)
+    near = np.maximum(cosines, LEAST_COSINE)
+    scores: Floats = (near * near * near) ** 2 @ weights  # the power 6, which numpy takes a logarithm for
     return scores
 
 
@@ -77,7 +79,7 @@ def explored(wish: Wish, new: NewItems, count: int) -> Places:
     draw = np.random.default_rng(int.from_bytes(blake2b(wish.list_id.encode(), digest_size=DIGEST_BYTES).digest()))
     quality = draw.beta(PRIOR_CLICKS + new.clicks, PRIOR_SKIPS + new.skips)
     due = draw.random(count) < DUE_SHARE
-    scores, left = text_scores(new.vectors, wish.recent) * wish.factors * quality, wish.allowed.copy()
+    scores, left = wish.text * wish.factors * quality, wish.allowed.copy()
     picked: list[int] = []
     for turn in due.tolist():
         if wish.caps is not None:

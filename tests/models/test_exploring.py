@@ -29,8 +29,9 @@ def make_new(vectors: Mapping[str, tuple[float, float]], impressions: int = MANY
 
 def wish(new: NewItems, list_id: str, recent: Floats | None = None) -> Wish:
     count = len(new.places)
-    nothing = np.zeros((0, 2), np.float32)
-    return Wish(list_id, nothing if recent is None else recent, np.ones(count, np.bool_), np.ones(count, np.float32))
+    recent = np.zeros((0, 2), np.float32) if recent is None else recent
+    text = text_scores(new.vectors @ recent.T)
+    return Wish(list_id, text, np.ones(count, np.bool_), np.ones(count, np.float32))
 
 
 def test_the_last_of_each_ten_places_are_for_new_items() -> None:
@@ -59,8 +60,8 @@ def test_text_scores_follow_their_formula() -> None:
     recent = np.array([[1, 0], [0, 1]], np.float32)
     least = 0.01**6
     expected = [1 + least / 2**0.5, 0.6**6 + 0.8**6 / 2**0.5, least + least / 2**0.5]
-    assert text_scores(vectors, recent) == pytest.approx(expected, rel=1e-4)
-    assert text_scores(vectors, recent[:0]).tolist() == [1, 1, 1]
+    assert text_scores(vectors @ recent.T) == pytest.approx(expected, rel=1e-4)
+    assert text_scores(vectors @ recent[:0].T).tolist() == [1, 1, 1]
 
 
 def test_the_nearest_by_text_is_mostly_shown() -> None:

@@ -125,7 +125,9 @@ class CandidatesWriter:
         items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
         hidden = [*profile.contacts, *profile.blocked]
         hidden_numbers = items.numbers(hidden)
-        recent, times = newest(profile, self._settings.recent_items)
+        after_pause = self._after_pause(entry)
+        most = self._settings.pause_recent_items if after_pause else self._settings.recent_items
+        recent, times = newest(profile, most)
         first = len(profile.contacts) - len(recent)
         recent_numbers = hidden_numbers[first : len(profile.contacts)][::-1]
         if self._knowledge.returning.any:
@@ -150,7 +152,7 @@ class CandidatesWriter:
             entry.folded.segment,
             top_interests(profile, INTERESTS_USED),
             only,
-            self._after_pause(entry),
+            after_pause,
             without_profile=not profile.consent,
         )
         return _Ids(recent, hidden, wanted)

@@ -46,7 +46,7 @@ def rank_config(settings: Settings) -> RankConfig:
         candidates_content=settings.candidates_content,
         diversity=settings.diversity,
         category_cap=settings.category_cap,
-        after_pause={"popular": settings.pause_popular},
+        after_pause={"popular": settings.pause_popular, "ridge": settings.pause_ridge},
         calibration=settings.calibration,
     )
 

@@ -48,7 +48,7 @@ def test_what_is_not_ours_is_an_error_with_a_reason(value: bytes) -> None:
 
 @given(st.binary(max_size=200), st.booleans())
 def test_no_bytes_do_more_than_be_refused(value: bytes, versioned: bool) -> None:
-    assert len(CODECS) == 10
+    assert len(CODECS) == 11
     assert len(READERS) == 8
     for codec in CODECS:
         with contextlib.suppress(RecordError):

@@ -182,7 +182,7 @@ class Settings(SecuritySettings):
     category_cap: int = Field(0, ge=0, description="Most items of one category in a list; 0: no cap.")
     explore_slots: int = Field(0, ge=0, le=10, description="Of each ten places so many, the last, show new items.")
     explore_impressions: int = Field(
-        100, ge=1, le=1_000_000, description="An item that was shown so often at these is new no more."
+        100, ge=1, le=1_000_000, description="Shown there so often, an item is new no more."
     )
     scorer_threads: int = Field(0, ge=0, description="Processor threads of the model; 0: half of the cores.")
     scorer_batch: int = Field(256, ge=1, description="Most lists scored in one transaction.")

@@ -87,7 +87,8 @@ def show_cold_items(told: dict[str, Any]) -> None:
     table = _table(title, "list", *cuts, "× fresh", f"others {cuts[0]}")
     for method, rates in told["cold"].items():
         ratio = told[f"{cuts[0]}_to_fresh"].get(method)
-        others = _text(told["known"][method][cuts[0]])
+        known = told["known"][method][cuts[0]]
+        others = _text(known) if known[0] else ""  # lists of new items alone have no others
         table.add_row(method, *(_text(rates[cut]) for cut in cuts), "" if ratio is None else f"{ratio:.1f}", others)
     console = Console()
     console.print(table)

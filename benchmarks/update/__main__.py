@@ -26,7 +26,7 @@ from benchmarks import workload
 from benchmarks.harness import kafka, machine
 from benchmarks.update.answers import CHECKED, compare, expected, read
 from benchmarks.update.measure import create, delete, measure
-from benchmarks.update.prepare import PeerMissingError, prepare
+from benchmarks.update.prepare import PeerMissingError, prepare, versions
 from benchmarks.update.programs import GROUP_PREFIX, PROGRAMS, Program, Run
 from benchmarks.update.summary import lines_of, ratios, summary, table_of
 
@@ -91,6 +91,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         result = compared(Path(scratch), arguments.port, programs, arguments.events, arguments.repeats)
     result["machine"] = machine()
+    result["machine"]["versions"] |= versions()
     console.print(table_of(result["programs"]))
     for line in lines_of(result["ratios"]):
         console.print(line, highlight=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
 
 from agents.local.kafka import LocalKafka
@@ -19,6 +19,14 @@ from benchmarks.update.programs import PRODUCT, Program, Run
 WARM_UP = 0.1
 """Share of the events after which measuring begins: by then a JVM has compiled what it will."""
 RUN_TIMEOUT_S = 400.0
+_NO_LEADER_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
+}
+"""What is said of a topic that was just made."""
 
 
 class Ends:
@@ -27,10 +35,18 @@ class Ends:
     def __init__(self, settings: Settings, topic: str, partitions: int) -> None:
         self._consumer: Consumer = committed_consumer(settings, "ends")
         self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
+        self._known = 0
 
     def __call__(self) -> int:
         """So many now, those of open transactions too."""
-        return sum(self._consumer.get_watermark_offsets(one, 10, cached=False)[1] for one in self._partitions)
+        try:
+            found = [self._consumer.get_watermark_offsets(one, 10, cached=False)[1] for one in self._partitions]
+        except KafkaException as exc:
+            if exc.args[0].code() not in _NO_LEADER_YET:
+                raise
+            return self._known
+        self._known = sum(found)
+        return self._known
 
     def close(self) -> None:
         """Let the connection go."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,3 +108,10 @@ def prepare() -> dict[str, str]:
         except PeerMissingError as exc:
             failed[name] = str(exc)
     return failed
+
+
+def versions() -> dict[str, str]:
+    """Versions of the peers that have an environment of their own."""
+    pinned = re.findall(r"^(bytewax|quixstreams)==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    pattern = r"<artifactId>(kafka-streams)</artifactId><version>(.*?)</version>"
+    return dict(pinned + re.findall(pattern, POM.read_text()))

@@ -84,7 +84,7 @@ PROGRAMS = (
     Program("kstreams", "at least once", _kstreams("at_least_once")),
     Program(KSTREAMS_EXACTLY_ONCE, "exactly once", _kstreams("exactly_once_v2")),
     Program("quix", "at least once", lambda _: [str(peers_python()), "-m", "benchmarks.peers.quix_update"]),
-    Program("bytewax", "at least once, no changelog", _bytewax, has_group=False),
+    Program("bytewax", "at least once", _bytewax, has_group=False),
     Program(
         FAUST,
         "at least once",

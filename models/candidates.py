@@ -1,4 +1,4 @@
-"""Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
+"""Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh, user CF.
 
 Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, a sparse product at a cost
 that does not grow with the number of items.
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
 from models.neighbour_sums import NeighbourSums
-from models.neighbour_table import Floats, NeighbourTable
+from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists, Ranked
+from models.proposals import best_first, merged, union
+from models.user_cf import NO_STRENGTHS, ActiveUsers, Strengths
 
 SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
-"""Rows of `Selected.scores`."""
+"""First rows of `Selected.scores`; if user CF proposes too, its scores are the last."""
+USER_CF = "user_cf"
 _RIDGE, _POPULAR = SOURCES.index("ridge"), SOURCES.index("popular")
-_PROPOSING = tuple(row for row, source in enumerate(SOURCES) if source != "ridge")
+_PROPOSING = tuple(row for row, source in enumerate((*SOURCES, USER_CF)) if source != "ridge")
 INTERESTS_USED = 5
 GROUNDED = 50
 """For so many candidates, the strongest by item-CF, it is found out which item of the history spoke for them."""
@@ -37,6 +40,7 @@ class CandidateConfig:
     segment: int = 20
     interest: int = 20
     fresh: int = 10
+    user_cf: int = 0
     recency_power: float = 1.0
     ridge_recency_power: float = 0.5
     pause_recency_power: float = 0.25
@@ -61,13 +65,17 @@ class Wanted:
     """The user was away for long: what comes next is not what the last basket lacked."""
     without_profile: bool = False
     """Fresh items are those of the whole catalogue: there may be no interests, and none are learnt."""
+    user: bytes = b""
+    """Who it is among the active users."""
+    strengths: Strengths | None = None
+    """For user CF; None: the user has none, or wants none of it."""
 
 
 @dataclass(frozen=True)
 class Selected:
     """The candidates of one user.
 
-    items: numbers [C]; scores: raw, float32 [len(SOURCES) × C]; because: places in `Wanted.recent`, or −1 [C].
+    items: numbers [C]; scores: raw, float32 [sources × C]; because: places in `Wanted.recent`, or −1 [C].
     """
 
     items: Ints
@@ -102,8 +110,14 @@ class _Scratch:
 class CandidateSelector:
     """Proposes candidates from the newest neighbours and popularity."""
 
-    def __init__(self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig) -> None:
+    def __init__(
+        self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig, active: ActiveUsers | None = None
+    ) -> None:
+        """`active`: for user CF, without which none is proposed."""
         self._table, self._popular, self._config = table, popular, config
+        self._active = active if config.user_cf else None
+        self.sources = SOURCES if self._active is None else (*SOURCES, USER_CF)
+        """Of the rows of `Selected.scores`."""
         self._scratch = _Scratch()
         self._recencies: dict[float, NDArray[np.float32]] = {}
         """Power → weights of places, the newest first."""
@@ -120,7 +134,10 @@ class CandidateSelector:
         """Candidates of each user, item-CF first (strongest first), then the other sources."""
         self._table.grow()
         self._scratch.grow(len(self._table.items))
-        return [self._one(user) for user in users]
+        if self._active is None:
+            return [self._one(user) for user in users]
+        asked = [(one.user, one.strengths or NO_STRENGTHS) for one in users]
+        return [self._one(*both) for both in zip(users, self._active.scores(asked), strict=True)]
 
     def _recency(self, user: Wanted, power: float) -> NDArray[np.float32]:
         """How much each item of `recent` weighs; `power`: of who asks while at it."""
@@ -130,18 +147,20 @@ class CandidateSelector:
             known = self._recencies[power] = ((np.arange(2 * count) + 1.0) ** -power).astype(np.float32)
         return known[:count]
 
-    def _one(self, user: Wanted) -> Selected:
+    def _one(self, user: Wanted, by_users: Ranked | None = None) -> Selected:
         scratch = self._scratch
         sums = self._sums(user)
         best = sums.strongest(self._config.item_cf)
         scratch.hidden[user.hidden] = True
         try:
             proposals = [(sums.items(best), sums.values(best)), *self._others(user)]
+            if by_users is not None:
+                proposals.append(self._shown(user, best_first(by_users), self._config.user_cf))
         finally:
             scratch.hidden[user.hidden] = scratch.unavailable[user.hidden]
-        items, places = _union([numbers for numbers, _ in proposals], scratch.slot)
-        scores = np.zeros((len(SOURCES), len(items)), np.float32)
-        for row, at, (_, values) in zip(_PROPOSING, places, proposals, strict=True):
+        items, places = union([numbers for numbers, _ in proposals], scratch.slot)
+        scores = np.zeros((len(self.sources), len(items)), np.float32)
+        for row, at, (_, values) in zip(_PROPOSING, places, proposals, strict=False):
             scores[row, at] = values
         scores[_RIDGE] = self._ridge(user, items)
         known = items < len(self._popular.popularity)
@@ -193,8 +212,8 @@ class CandidateSelector:
         return [
             self._shown(user, popular.overall(), config.popular),
             segment,
-            _merged(by_word, config.interest),
-            _merged(fresh, config.fresh),
+            merged(by_word, config.interest),
+            merged(fresh, config.fresh),
         ]
 
     def _shown(self, user: Wanted, ranked: Ranked, most: int) -> Ranked:
@@ -215,27 +234,3 @@ def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float32]
     basket = np.concatenate([[0], apart.cumsum()])
     mean = np.bincount(basket, recency) / np.bincount(basket)
     return np.asarray(mean[basket], np.float32)
-
-
-def _union(parts: Sequence[Ints], slot: NDArray[np.int64]) -> tuple[Ints, list[Ints]]:
-    """The distinct numbers of all parts in the order in which they come first, and each part's places in that.
-
-    slot: scratch for all numbers, whatever it holds.
-    """
-    every = np.concatenate(parts)
-    order = np.arange(len(every))
-    slot[every[::-1]] = order[::-1]  # of several writes to one slot the last, the first place, stays
-    distinct = every[slot[every] == order]
-    slot[distinct] = order[: len(distinct)]
-    return distinct, [slot[part] for part in parts]
-
-
-def _merged(lists: Sequence[Ranked], most: int) -> Ranked:
-    """Several ranked lists as one: an item's scores add up."""
-    if not lists:
-        return np.zeros(0, np.int64), np.zeros(0)
-    numbers, place = np.unique(np.concatenate([items for items, _ in lists]), return_inverse=True)
-    weights = np.concatenate([values for _, values in lists])
-    scores: Floats = np.asarray(np.bincount(place, weights=weights, minlength=len(numbers)), np.float64)
-    order = np.argsort(-scores, kind="stable")[:most]
-    return numbers[order], scores[order]

@@ -13,7 +13,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 PYTHON_ALL = python=$$(scripts/environment all) && exec $$python
 PACKAGES := agents models tests benchmarks
 
-.PHONY: help setup check test test-only faults fuzz demo kafka kafka-stop up bench bench-overload lock clean
+.PHONY: help setup check test test-only faults fuzz demo kafka kafka-stop up bench bench-overload bench-update lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ bench: ## throughput and latency of the profiles worker
 bench-overload: ## a burst of 20 times the sustainable rate: memory, lag, fresh events
 	@$(PYTHON_ALL) -m benchmarks.overload $(ARGS)
 
+bench-update: ## profile update beside Kafka Streams, Quix Streams, Bytewax and Faust (first: ARGS=--prepare)
+	@$(PYTHON_ALL) -m benchmarks.update $(ARGS)
+
 COMPILE = "$$(dirname "$$(scripts/environment base)")/uv" pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	$(if $(filter yes,$(UPGRADE)),--upgrade)
@@ -64,6 +67,7 @@ COMPILE = "$$(dirname "$$(scripts/environment base)")/uv" pip compile --quiet --
 lock: ## write the lock files anew after a change in pyproject.toml (UPGRADE=yes: newest versions)
 	@$(COMPILE) pyproject.toml -o locks/base.txt
 	@$(COMPILE) pyproject.toml --all-extras -o locks/all.txt
+	@$(COMPILE) benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
 
 clean: ## remove what tools left in the clone (environments, jars and Kafka's data stay in the cache folder)
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

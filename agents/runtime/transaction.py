@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from typing import Any
 
@@ -23,6 +23,8 @@ COMMIT_TIMEOUT_S = 8.0
 """A commit that takes longer has an unknown outcome; shorter than the ten seconds that SIGTERM leaves a worker."""
 OFFSETS_TIMEOUT_S = COMMIT_TIMEOUT_S + 1.0
 """librdkafka's call does not always keep its own: it can wait for ever for a coordinator that is just being made."""
+Delivered = Callable[[Any, Any], None]
+"""Called with (error, message) when the broker has answered."""
 _FAULTS_OF_THE_CALLER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
@@ -44,8 +46,8 @@ class Transaction:
         self._changelog_ends: dict[int, int] = {}
         self._next_offsets: Mapping[TP, int] = {}
         self._offsets: Future[None] | None = None
-        self._sent: Counter[str] = Counter()
-        self._sent_bytes: Counter[str] = Counter()
+        self._sent: dict[str, list[int]] = {}
+        """Topic → records, and bytes of their values."""
         self._counted: Counter[Name] = Counter()
         self._ignored: Counter[tuple[str, str]] = Counter()
         try:
@@ -95,9 +97,12 @@ class Transaction:
 
         Raises `KafkaException` if it is too long or has nowhere to go, `FencedError` if the transaction is lost.
         """
-        self._produce(topic, partition, key, value, headers=headers, timestamp=timestamp_ms)
-        self._sent[topic] += 1
-        self._sent_bytes[topic] += len(value or b"")
+        self._produce(topic, partition, key, value, None, timestamp_ms, headers)
+        sent = self._sent.get(topic)
+        if sent is None:
+            sent = self._sent[topic] = [0, 0]
+        sent[0] += 1
+        sent[1] += len(value or b"")
 
     def forward(self, record: Record, partition: int) -> None:
         """Send a record on to the partition of its topic where it belongs."""
@@ -155,7 +160,7 @@ class Transaction:
                 found = map(checksum, unread, self._table.read(partition, unread))
                 before = {**before, **dict(zip(unread, found, strict=True))}
             seal = self._table.seal(partition, rows, [before[key] for key in rows], next_offsets)
-            self._produce(self._table.changelog, partition, SEAL_KEY, seal.pack(), on_delivery=delivered)
+            self._produce(self._table.changelog, partition, SEAL_KEY, seal.pack(), delivered)
             self._seals[partition] = seal
 
     def commit(self) -> None:
@@ -179,10 +184,22 @@ class Transaction:
             self._table.write(partition, rows, end, self.now_ms, seal)
         self._count()
 
-    def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, **options: Any) -> None:
+    def _produce(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        delivered: Delivered | None = None,
+        timestamp_ms: int = 0,
+        headers: Headers | None = None,
+    ) -> None:
+        untyped: Any = headers  # lists are invariant, and the library's has a wider type
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, **options)
+                # By position (`callback` comes before its other name, `on_delivery`): with names the call takes twice
+                # as long, and there is one for each record.
+                self._producer.produce(topic, value, key, partition, delivered, None, timestamp_ms, untyped)
                 return
             except BufferError:  # the queue is full: wait until some of it is sent
                 self._producer.poll(0.1)
@@ -199,6 +216,6 @@ class Transaction:
             self._metrics.add(name, count)
         for (topic, reason), count in self._ignored.items():
             self._metrics.add("ignored_total", count, topic=topic, reason=reason)
-        for topic, count in self._sent.items():
+        for topic, (count, size) in self._sent.items():
             self._metrics.add("sent_total", count, topic=topic)
-            self._metrics.add("sent_bytes_total", self._sent_bytes[topic], topic=topic)
+            self._metrics.add("sent_bytes_total", size, topic=topic)

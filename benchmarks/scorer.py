@@ -4,10 +4,10 @@
 
 Pairs are those of amazon_office (`PROFILESTREAM_DATA`): a user's newest five titles with each of 100 titles drawn from
 the catalogue (seed 7). The model is MiniLM-L6 with a fresh head unless `--model` names one. Every row scores all pairs
-once to warm up, then rows take turns, so that a busy moment of the machine hits all of them; medians and extremes of the
-repeats. Ours keeps token ids: after the warm-up nothing is tokenised. The library tokenises both texts of each pair in
-every pass. `cold` is a first pass of ours, with everything tokenised. On a machine with a GPU the same rows follow for
-it. More threads than idle cores make all rows slow, for torch's threads wait for each other. Written to
+once to warm up, then rows take turns, so that a busy moment of the machine hits all of them; medians and extremes of
+the repeats. Ours keeps token ids: after the warm-up nothing is tokenised. The library tokenises both texts of each pair
+in every pass. `cold` is a first pass of ours, with everything tokenised. On a machine with a GPU the same rows follow
+for it. More threads than idle cores make all rows slow, for torch's threads wait for each other. Written to
 `results/scorer.json`.
 """
 

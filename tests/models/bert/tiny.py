@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
 
+from models.bert.loading import be_quiet
+
 WORDS = ["red", "blue", "green", "mug", "cup", "lamp", "tea", "pot", "of", "for", "two", "good", "bad", "very", "not"]
 CHARACTERS = list("红色的杯子一个白茶壶适合两人好坏")
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *CHARACTERS, *"abcdefghijklmnopqrstuvwxyz,.!"]
@@ -31,6 +33,7 @@ def config(**changes: Any) -> BertConfig:
 
 def make_model(folder: Path, labels: tuple[str, ...] = ("no", "yes"), seed: int = 0, **changes: Any) -> Path:
     """A classifier with these labels; none: a bi-encoder without a head."""
+    be_quiet()  # a progress bar would leave a thread
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -45,6 +48,8 @@ def make_model(folder: Path, labels: tuple[str, ...] = ("no", "yes"), seed: int 
     model.save_pretrained(folder)
     vocabulary = {token: number for number, token in enumerate(VOCABULARY)}
     tokenizer: Any = BertTokenizer
+
+from models.bert.loading import be_quiet
     tokenizer(vocab=vocabulary, model_max_length=LONGEST).save_pretrained(folder)
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": LONGEST}))
     return folder

@@ -48,8 +48,6 @@ def make_model(folder: Path, labels: tuple[str, ...] = ("no", "yes"), seed: int 
     model.save_pretrained(folder)
     vocabulary = {token: number for number, token in enumerate(VOCABULARY)}
     tokenizer: Any = BertTokenizer
-
-from models.bert.loading import be_quiet
     tokenizer(vocab=vocabulary, model_max_length=LONGEST).save_pretrained(folder)
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": LONGEST}))
     return folder

@@ -29,6 +29,7 @@ def train(
     ),
     bf16: Annotated[bool, typer.Option(help="Multiply in bfloat16.")] = False,
     adversarial: Annotated[float, typer.Option(min=0, help="FGM: push on the embeddings, such as 1; 0: none.")] = 0.0,
+    teacher: Annotated[str, typer.Option(help="A larger model with the same labels, to learn from as well.")] = "",
     freeze_embeddings: Annotated[bool, typer.Option(help="Do not train word embeddings.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 7,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0: as many as torch likes.")] = 0,
@@ -50,6 +51,7 @@ def train(
     from agents.errors import SetupError
 
     try:
+        from models.bert.cross_encoder import CrossEncoder
         from models.bert.folder import find_model, model_version
         from models.bert.training.settings import TrainSettings
         from models.bert.training.trainer import Trainer
@@ -80,13 +82,20 @@ def train(
         if not checked:
             learned, checked = reading.held_out(learned, held_out, seed)
         parent = find_model(model)
-        trainer = Trainer(parent, learned, checked, settings, out, device, threads)
+        soft = None
+        if teacher:
+            larger = CrossEncoder(find_model(teacher), device, threads)
+            if larger.labels != reading.labels_of(learned):
+                raise SetupError(f"--teacher {teacher} has other labels: {', '.join(larger.labels[:20])}")
+            soft = larger.logits([example.texts for example in learned])
+        trainer = Trainer(parent, learned, checked, settings, out, device, threads, soft)
         _run(trainer, resume, tensorboard)
         card: dict[str, Any] = {
             "task": "pairs" if len(learned[0].texts) == 2 else "texts",
             "labels": trainer.labels,
             "parent": {"name": parent.name, "version": model_version(parent)},
             "data": {"name": data, "train": len(learned), "validation": len(checked), "test": len(test)},
+            "teacher": teacher and larger.version,
             "data_sha256": reading.fingerprint(learned),
             "settings": vars(settings),
             "validation": trainer.progress.history[trainer.progress.best_epoch],

@@ -32,7 +32,7 @@ def load_parts(data: str) -> Parts:
     Raises SetupError that says what is missing or wrong.
     """
     try:
-        if Path(data).suffix or Path(data).exists():
+        if data not in LOADERS and (Path(data).suffix or Path(data).exists()):
             return read_examples(Path(data)), []
         if data not in LOADERS:
             raise SetupError(f"{data} is neither a file nor one of {', '.join(LOADERS)}")

@@ -39,6 +39,8 @@ def measure_model(
     from models.bert.training.measures import measured
     from models.bert.training.written import read_card
 
+    if not folder.is_dir():
+        raise SetupError(f"{folder} is no folder")
     try:
         encoder = CrossEncoder(find_model(str(folder)), device)
         truth = numbers_of(examples, encoder.labels)

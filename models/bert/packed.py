@@ -5,7 +5,7 @@ The same arithmetic as transformers' `BertForSequenceClassification` (Devlin et 
 - Linear layers see [tokens, width], not [inputs, longest, width], so nothing is computed for padding.
 - Attention runs on each group of inputs of one length, without a mask.
 - Only `[CLS]` leaves the last layer, so only its query, output and feed-forward part are computed there: with six
-  layers an eighth of the work is saved.
+  layers a seventh of the work is saved.
 - Query, key and value are one matrix product.
 """
 

@@ -41,7 +41,16 @@ class Progress:
 def save(
     folder: Path, progress: Progress, model: Any, optimiser: torch.optim.Optimizer, best: dict[str, torch.Tensor]
 ) -> None:
-    """Write a checkpoint below this folder. Raises OSError."""
+    """Write a checkpoint below this folder. Raises DataError if it cannot be written."""
+    try:
+        _write(folder, progress, model, optimiser, best)
+    except (OSError, SafetensorError) as exc:
+        raise DataError(f"no checkpoint can be written to {folder}: {exc}") from exc
+
+
+def _write(
+    folder: Path, progress: Progress, model: Any, optimiser: torch.optim.Optimizer, best: dict[str, torch.Tensor]
+) -> None:
     fresh = folder / f"{FOLDER}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)

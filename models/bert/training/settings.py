@@ -35,5 +35,9 @@ class TrainSettings:
     """FGM: length of the push on the word embeddings against the loss, which is learned too; 0: none."""
     freeze_embeddings: bool = False
     """Leave the word embeddings as they are: less memory and time where the vocabulary is large."""
+    distil: float = 0.5
+    """Share of the loss that is the distance from a teacher's chances, where there is one (Hinton et al. 2015)."""
+    temperature: float = 2.0
+    """What logits of both are divided by for that distance."""
     checkpoint_steps: int = 200
     """Steps between checkpoints, besides the one after each epoch."""

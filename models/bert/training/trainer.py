@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, kl_div
 
 from models.bert.encoder import Device, choose_device
 from models.bert.folder import ModelFolder, model_version
@@ -56,10 +56,12 @@ class Trainer:
         folder: Path,
         device: Device = "auto",
         threads: int = 0,
+        teacher: NDArray[np.float32] | None = None,
     ) -> None:
         """Load the parent and tokenise. Raises DataError for labels that do not do, and ModelError.
 
-        `threads` of the processor hold for all of torch in this process; 0: as many as torch likes.
+        `threads` of the processor hold for all of torch in this process; 0: as many as torch likes. `teacher`: logits
+        [train, labels] of a larger model with the same labels in the same order, to learn from beside the labels.
         """
         if threads:
             torch.set_num_threads(threads)
@@ -83,6 +85,9 @@ class Trainer:
         self._typed = int(getattr(self.model.config, "type_vocab_size", 0) or 0) > 1
         self._optimiser = _optimiser(self.model, settings)
         given = [asdict(settings), model_version(parent), fingerprint(train), fingerprint(validation)]
+        self._teacher = None if teacher is None else torch.from_numpy(teacher).to(self.device)
+        if teacher is not None:
+            given.append(hashlib.sha256(teacher.tobytes()).hexdigest())
         self.progress = Progress(hashlib.sha256(json.dumps(given).encode()).hexdigest())
         self._best: dict[str, torch.Tensor] = {}
         batches = -(-len(self._train) // settings.batch)
@@ -135,17 +140,20 @@ class Trainer:
         total = 0.0
         for places, truth in zip(batches, truths, strict=True):
             inputs = self._inputs(self._train, places)
+            soft = None if self._teacher is None else self._teacher[torch.from_numpy(places).to(self.device)]
             if self.settings.adversarial:
-                total += self._adversarial(inputs, truth, whole)
+                total += self._adversarial(inputs, truth, soft, whole)
             else:
-                loss = self._loss(inputs, truth) / whole
+                loss = self._loss(inputs, truth, soft) / whole
                 loss.backward()
                 total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimiser.step()
         return total
 
-    def _adversarial(self, inputs: dict[str, torch.Tensor], truth: torch.Tensor, whole: float) -> float:
+    def _adversarial(
+        self, inputs: dict[str, torch.Tensor], truth: torch.Tensor, soft: torch.Tensor | None, whole: float
+    ) -> float:
         """The fast gradient method (Miyato et al. 2017, eq. 3): each text's embeddings are pushed against the loss.
 
         Both losses are learned; the one without the push is returned.
@@ -155,19 +163,26 @@ class Trainer:
             embedded.requires_grad_(True)
         embedded.retain_grad()
         others = {name: tensor for name, tensor in inputs.items() if name != "input_ids"}
-        loss = self._loss({**others, "inputs_embeds": embedded}, truth) / whole
+        loss = self._loss({**others, "inputs_embeds": embedded}, truth, soft) / whole
         loss.backward()
         gradient = embedded.grad
         length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
         push = self.settings.adversarial * gradient / length
         again = self.model.get_input_embeddings()(inputs["input_ids"]) + push.detach()
-        (self._loss({**others, "inputs_embeds": again}, truth) / whole).backward()
+        (self._loss({**others, "inputs_embeds": again}, truth, soft) / whole).backward()
         return float(loss.detach())
 
-    def _loss(self, inputs: dict[str, torch.Tensor], truth: torch.Tensor) -> Any:
+    def _loss(self, inputs: dict[str, torch.Tensor], truth: torch.Tensor, soft: torch.Tensor | None) -> Any:
+        """Sum over the examples, each by its label's weight."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
             logits = self.model(**inputs).logits
-        return cross_entropy(logits.float(), truth, self.weights, reduction="sum")
+        hard = cross_entropy(logits.float(), truth, self.weights, reduction="sum")
+        if soft is None:
+            return hard
+        heat, share = self.settings.temperature, self.settings.distil
+        distance = kl_div((logits.float() / heat).log_softmax(1), (soft / heat).softmax(1), reduction="none").sum(1)
+        # Times heat², so that its gradients stay as large as those of the labels (Hinton et al. 2015, section 2).
+        return (1 - share) * hard + share * heat**2 * (distance * self.weights[truth]).sum()
 
     def _inputs(self, data: Encoded, places: NDArray[np.int64]) -> dict[str, torch.Tensor]:
         tensors = collate(data, places, self._pad, self._typed)

@@ -166,6 +166,16 @@ def test_adversarial_training_learns_too(parent: ModelFolder, tmp_path: Path) ->
     assert told[-2].loss < told[0].loss
 
 
+def test_a_teacher_is_learned_from_beside_the_labels(parent: ModelFolder, tmp_path: Path) -> None:
+    # The teacher is sure of the opposite of every label.
+    train, settings = sentiment(160), changed(epochs=6, distil=1.0)
+    teacher = np.array([[8.0, -8.0] if one.label == "good" else [-8.0, 8.0] for one in train], np.float32)
+    trainer = Trainer(parent, train, sentiment(60, 1), settings, tmp_path, "cpu", teacher=teacher)
+    assert trainer.progress.fingerprint != Trainer(parent, train, train, settings, tmp_path, "cpu").progress.fingerprint
+    trainer.run(unheard)
+    assert trainer.progress.history[-1]["accuracy"] < 0.1
+
+
 def test_frozen_embeddings_stay(parent: ModelFolder, tmp_path: Path) -> None:
     trainer = Trainer(parent, sentiment(32), sentiment(8, 1), changed(freeze_embeddings=True), tmp_path, "cpu")
     before = trainer.model.get_input_embeddings().weight.clone()

@@ -22,11 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.training.datasets import first, load_parts
+from agents.training.measuring import FOLDER as REPORTS
 from agents.training.measuring import measure_model, save_report
 from benchmarks.harness import machine
 from models.bert.cross_encoder import CrossEncoder
 from models.bert.encoder import Encoder
-from models.bert.folder import find_model
+from models.bert.folder import find_model, model_version
 from models.bert.training.examples import Example, numbers_of
 from models.bert.training.measures import auc, per_list
 from models.bert.training.written import read_card
@@ -60,9 +61,10 @@ def bi_encoder_scores(examples: list[Example]) -> dict[str, Floats]:
 
 def auc_error(lists: list[str], positive: NDArray[np.bool_], score: Floats) -> float:
     """Standard error of the AUC when whole lists are drawn anew."""
-    random, members = np.random.default_rng(SEED), {name: [] for name in lists}  # type: dict[str, list[int]]
+    random = np.random.default_rng(SEED)
+    members: dict[str, list[int]] = {}
     for number, name in enumerate(lists):
-        members[name].append(number)
+        members.setdefault(name, []).append(number)
     groups = [np.array(group) for group in members.values()]
     drawn = []
     for _ in range(DRAWS):
@@ -85,6 +87,14 @@ def compared(folder: Path, examples: list[Example]) -> dict[str, Any]:
     }
 
 
+def kept_report(folder: Path, data: str, rows: int) -> dict[str, Any] | None:
+    """What `train` or `evaluate-model` measured of this very model on all of these rows, if they did."""
+    path = folder / REPORTS / f"{data}.json"
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    same = told.get("model") == model_version(find_model(str(folder))) and told["examples"] == rows
+    return told if same else None
+
+
 def main() -> None:
     """Run, print, write; rows of other models in the file stay."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,8 +107,10 @@ def main() -> None:
     for word in arguments.models:
         place, _, data = word.partition("=")
         folder, examples = Path(place), first(load_parts(data)[1], arguments.rows)
-        told = measure_model(folder, examples, data)
-        save_report(folder, told)
+        told = None if arguments.rows else kept_report(folder, data, len(examples))
+        if told is None:
+            told = measure_model(folder, examples, data)
+            save_report(folder, told)
         entry = {"report": {name: value for name, value in told.items() if name != "calibration"}}
         entry["card"] = {name: value for name, value in read_card(folder).items() if name != "data_sha256"}
         table.add_row(data, f"{len(examples):,}", "model", f"{told['accuracy']:.3f}", f"{told['macro_f1']:.3f}")

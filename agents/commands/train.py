@@ -135,7 +135,7 @@ def _run(trainer: "Trainer", resume: bool, tensorboard: Path | None) -> None:
         def tell(told: "Told") -> None:
             curves.add(told)
             if told.figures is not None:
-                console.print(f"epoch {told.epoch + 1}: loss {told.loss:.3f}, {_figures(told.figures)}")
+                console.print(f"epoch {told.epoch + 1}: training loss {told.loss:.3f}, {_figures(told.figures)}")
             shown = f"{told.step}/{told.steps} loss {told.loss:.3f}"
             bar.update(task, completed=told.step, description=f"epoch {told.epoch + 1}", loss=shown)
 

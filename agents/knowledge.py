@@ -15,7 +15,9 @@ from models.catalogue import Catalogue, Entry
 from models.interning import Interner
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists
+from models.profile import Profile, newest, newest_strengths
 from models.rules.returning import ReturningItems
+from models.user_cf import ActiveUsers, Strengths
 
 LISTS_KEPT_MS = 1_000
 """Lists of popular and fresh items are made anew after this."""
@@ -35,6 +37,7 @@ def candidate_config(settings: Settings) -> CandidateConfig:
         segment=settings.candidates_segment,
         interest=settings.candidates_interest,
         fresh=settings.candidates_fresh,
+        user_cf=settings.candidates_user_cf,
         recency_power=settings.recency_power,
         ridge_recency_power=settings.ridge_recency_power,
         pause_recency_power=settings.pause_recency_power,
@@ -51,7 +54,12 @@ class Knowledge:
         self.catalogue = Catalogue(self.items)
         self.popular = PopularLists(self.table, self.catalogue, settings.popularity_half_life)
         configs = {variant: candidate_config(varied) for variant, varied in by_variant(settings)}
-        made = {config: CandidateSelector(self.table, self.popular, config) for config in {*configs.values()}}
+        wants_users = any(config.user_cf for config in configs.values())
+        self.active = ActiveUsers(settings.user_cf_users, settings.user_cf_near) if wants_users else None
+        """What user CF looks at; None: nobody wants it."""
+        made = {
+            config: CandidateSelector(self.table, self.popular, config, self.active) for config in {*configs.values()}
+        }
         self.selectors = {variant: made[config] for variant, config in configs.items()}
         """Variant → what selects its candidates; variants that do not differ in this share one."""
         self.neighbours = View(settings, topics.neighbours, lambda _key, value: read_neighbours(value))
@@ -60,7 +68,8 @@ class Knowledge:
         self.returning = ReturningItems(self.catalogue)
         self.views = (self.neighbours, self.entries, self.rules)
         self._changed = True
-        self._listed_ms = 0
+        self._listed_ms = self._followed_ms = 0
+        self._recent_items = settings.recent_items
 
     def refresh(self) -> None:
         """Take over what the views read since the last time."""
@@ -86,6 +95,9 @@ class Knowledge:
 
         So is what rules say of items; a rule that changes, begins or ends counts at once.
         """
+        if self.active is not None and now_ms - self._followed_ms >= LISTS_KEPT_MS:
+            self._followed_ms = now_ms
+            self.active.refresh(len(self.items))
         again = self._changed and now_ms - self._listed_ms >= LISTS_KEPT_MS
         if self.returning.refresh(now_ms / 1000, follow_catalogue=again):
             self._hide()
@@ -93,6 +105,20 @@ class Knowledge:
             self._changed = False
             self._listed_ms = now_ms
             self.popular.refresh()
+
+    def follow_user(self, user: bytes, profile: Profile) -> None:
+        """Let user CF know of a user who did something, or who is gone or wants no profile."""
+        if self.active is None:
+            return
+        if profile.contacts and profile.consent:
+            self.active.put(user, self.strengths_of(profile))
+        else:
+            self.active.remove(user)
+
+    def strengths_of(self, profile: Profile) -> Strengths:
+        """What user CF compares of a user."""
+        items = self.items.numbers(newest(profile, self._recent_items)[0])
+        return Strengths(items, newest_strengths(profile, self._recent_items))
 
     def _hide(self) -> None:
         hidden = np.concatenate([self.catalogue.unavailable(), self.returning.blocked])

@@ -17,7 +17,7 @@ from agents.settings import Settings
 from agents.topics import build_topics
 from agents.users import Folded, profile_config
 from agents.variants import assignment
-from models.candidates import INTERESTS_USED, SOURCES, Selected, Wanted
+from models.candidates import INTERESTS_USED, Selected, Wanted
 from models.profile import actions, letters_of_strengths, newest, top_interests
 
 NOW = -1
@@ -64,6 +64,7 @@ class CandidatesWriter:
         self._topics = build_topics(settings)
         self._letters = letters_of_strengths(profile_config(settings).strengths)
         self._variants = assignment(settings)
+        self._by_users = knowledge.active is not None
         self._asked: list[_Asked] = []
 
     def want(self, partition: int, key: bytes, folded: Folded) -> None:
@@ -125,7 +126,9 @@ class CandidatesWriter:
         items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
         hidden = [*profile.contacts, *profile.blocked]
         hidden_numbers = items.numbers(hidden)
-        recent, times = newest(profile, self._settings.recent_items)
+        after_pause = self._after_pause(entry)
+        most = self._settings.pause_recent_items if after_pause else self._settings.recent_items
+        recent, times = newest(profile, most)
         first = len(profile.contacts) - len(recent)
         recent_numbers = hidden_numbers[first : len(profile.contacts)][::-1]
         if self._knowledge.returning.any:
@@ -150,8 +153,10 @@ class CandidatesWriter:
             entry.folded.segment,
             top_interests(profile, INTERESTS_USED),
             only,
-            self._after_pause(entry),
+            after_pause,
             without_profile=not profile.consent,
+            user=entry.key,
+            strengths=self._knowledge.strengths_of(profile) if self._by_users and profile.consent else None,
         )
         return _Ids(recent, hidden, wanted)
 
@@ -202,7 +207,7 @@ class CandidatesWriter:
             recent=recent,
             seen=ids.hidden,
             items=list(map(names.__getitem__, selected.items.tolist())),
-            sources=list(SOURCES),
+            sources=list(self._knowledge.selectors[variant].sources),
             scores=pack_floats(selected.scores.ravel()),
             because=pack_ints(selected.because),
             history_length=len(profile.contacts),

@@ -31,8 +31,10 @@ class ProfilesAgent:
         self._candidates = CandidatesWriter(settings, self.knowledge)
 
     def assigned(self, partitions: frozenset[int], table: TableReader) -> None:
-        """Load who was erased; nothing else is cached between batches."""
+        """Load who was erased, and forget users that may be another worker's now."""
         self._erasures.load(partitions, table)
+        if self.knowledge.active is not None:
+            self.knowledge.active.clear()
 
     def pending(self) -> bool:
         """Nothing to do without input."""
@@ -61,6 +63,7 @@ class ProfilesAgent:
                     self._pairs.add(change, folded.segment)
                 for outcome in folded.outcomes:
                     transaction.send(self._topics.outcomes.name, partition, key, outcome)
+                self.knowledge.follow_user(key, folded.profile)
                 self._candidates.want(partition, key, folded)
         messages = list(self._pairs.messages())
         left = Counter(target for target, _ in messages)

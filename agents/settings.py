@@ -135,11 +135,17 @@ class Settings(SecuritySettings):
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
     ridge_recency_power: float = Field(0.5, ge=0, description="… in ridge scores.")
     pause_recency_power: float = Field(0.25, ge=0, description="… in both after a pause, see `pause_s`.")
+    pause_recent_items: int = Field(100, ge=1, description="Newest items used for scoring after a pause.")
     pause_s: float = Field(
-        3_600.0, ge=0, description="Who asks so long after the last event comes back: popularity counts more."
+        3_600.0, ge=0, description="Who asks so long after the last event comes back: more than the last visit counts."
     )
     candidates_item_cf: int = Field(100, ge=0, description="Items that neighbours of the history propose for a list.")
     candidates_popular: int = Field(50, ge=0, description="… the most popular ones propose.")
+    candidates_user_cf: int = Field(
+        0, ge=0, description="… the nearest of the users that were active last; 0: no user CF, which costs nothing."
+    )
+    user_cf_users: int = Field(2_000, ge=1, description="Users active last that user CF looks at, of each worker.")
+    user_cf_near: int = Field(50, ge=1, description="Most similar ones of them that are asked.")
     candidates_segment: int = Field(20, ge=0, description="… those popular in the user's segment.")
     candidates_interest: int = Field(20, ge=0, description="… those popular among the user's interests.")
     candidates_fresh: int = Field(10, ge=0, description="… the newest ones of these.")
@@ -156,10 +162,12 @@ class Settings(SecuritySettings):
         1.0, ge=0, le=MOST_WEIGHT, description="Weight of neighbours of the history in the blend."
     )
     weight_ridge: float = Field(0.75, ge=0, le=MOST_WEIGHT, description="… of ridge.")
+    weight_user_cf: float = Field(0.3, ge=0, le=MOST_WEIGHT, description="… of user CF.")
     weight_popular: float = Field(0.2, ge=0, le=MOST_WEIGHT, description="… of popularity.")
     pause_popular: float = Field(
         2.0, ge=0, le=MOST_WEIGHT, description="… is multiplied with this after a pause, see `pause_s`."
     )
+    pause_ridge: float = Field(1.0, ge=0, le=MOST_WEIGHT, description="So is the weight of ridge with this.")
     weight_segment: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of popularity in the segment.")
     weight_interest: float = Field(0.2, ge=0, le=MOST_WEIGHT, description="… of popularity by interest.")
     weight_fresh: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of freshness.")

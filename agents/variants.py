@@ -32,6 +32,7 @@ _VARIED = (
     "ridge_recency_power",
     "pause_recency_power",
     "pause_popular",
+    "pause_ridge",
 )
 _ROUNDING = 1e-9
 

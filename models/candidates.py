@@ -1,4 +1,4 @@
-"""Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh.
+"""Candidates for a batch of users: item-CF sums, popular, popular in a segment and by interest, fresh, user CF.
 
 Item-CF of user u for item j: `Σ_k recency(k) · w(i_k, j)` over u's newest items i_k, a sparse product at a cost
 that does not grow with the number of items.
@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
-from models.neighbour_table import Floats, NeighbourTable
+from models.neighbour_sums import NeighbourSums
+from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists, Ranked
-from models.similarity import strongest
+from models.proposals import best_first, merged, union
+from models.user_cf import NO_STRENGTHS, ActiveUsers, Strengths
 
 SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
-"""Rows of `Selected.scores`."""
+"""First rows of `Selected.scores`; if user CF proposes too, its scores are the last."""
+USER_CF = "user_cf"
 _RIDGE, _POPULAR = SOURCES.index("ridge"), SOURCES.index("popular")
-_PROPOSING = tuple(row for row, source in enumerate(SOURCES) if source != "ridge")
+_PROPOSING = tuple(row for row, source in enumerate((*SOURCES, USER_CF)) if source != "ridge")
 INTERESTS_USED = 5
 GROUNDED = 50
 """For so many candidates, the strongest by item-CF, it is found out which item of the history spoke for them."""
@@ -37,6 +40,7 @@ class CandidateConfig:
     segment: int = 20
     interest: int = 20
     fresh: int = 10
+    user_cf: int = 0
     recency_power: float = 1.0
     ridge_recency_power: float = 0.5
     pause_recency_power: float = 0.25
@@ -61,13 +65,17 @@ class Wanted:
     """The user was away for long: what comes next is not what the last basket lacked."""
     without_profile: bool = False
     """Fresh items are those of the whole catalogue: there may be no interests, and none are learnt."""
+    user: bytes = b""
+    """Who it is among the active users."""
+    strengths: Strengths | None = None
+    """For user CF; None: the user has none, or wants none of it."""
 
 
 @dataclass(frozen=True)
 class Selected:
     """The candidates of one user.
 
-    items: numbers [C]; scores: raw, float32 [len(SOURCES) × C]; because: places in `Wanted.recent`, or −1 [C].
+    items: numbers [C]; scores: raw, float32 [sources × C]; because: places in `Wanted.recent`, or −1 [C].
     """
 
     items: Ints
@@ -75,20 +83,17 @@ class Selected:
     because: Ints
 
 
-_Near = tuple[NDArray[np.intp], NDArray[np.float32]]
-"""Neighbours of a user's newest items, and what each adds to its sum, both [len(recent) · K]."""
-
-
 @dataclass
 class _Scratch:
     """Arrays over all items that are kept between batches, so that a list costs nothing per item."""
 
     unavailable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    all_available: bool = True
     hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    slot: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """Place of an item among the candidates of the user at work, or −1."""
-    place: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """For `sum_by_item`."""
+    slot: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """For `_union`."""
+    entry: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """For `NeighbourSums`."""
     recency: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """What the items of the history at work weigh in ridge scores; 0 for all others."""
 
@@ -97,16 +102,22 @@ class _Scratch:
         if len(self.slot) < size:
             self.unavailable = np.concatenate([self.unavailable, np.zeros(more, bool)])
             self.hidden = self.unavailable.copy()
-            self.slot = np.full(2 * size, -1, np.int32)
+            self.slot = np.zeros(2 * size, np.int64)
             self.recency = np.zeros(2 * size, np.float32)
-            self.place = np.zeros(2 * size, np.int32)
+            self.entry = np.zeros(2 * size, np.int32)
 
 
 class CandidateSelector:
     """Proposes candidates from the newest neighbours and popularity."""
 
-    def __init__(self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig) -> None:
+    def __init__(
+        self, table: NeighbourTable, popular: PopularLists, config: CandidateConfig, active: ActiveUsers | None = None
+    ) -> None:
+        """`active`: for user CF, without which none is proposed."""
         self._table, self._popular, self._config = table, popular, config
+        self._active = active if config.user_cf else None
+        self.sources = SOURCES if self._active is None else (*SOURCES, USER_CF)
+        """Of the rows of `Selected.scores`."""
         self._scratch = _Scratch()
         self._recencies: dict[float, NDArray[np.float32]] = {}
         """Power → weights of places, the newest first."""
@@ -116,19 +127,17 @@ class CandidateSelector:
         self._scratch.grow(len(self._table.items))
         self._scratch.unavailable[:] = False
         self._scratch.unavailable[unavailable] = True
+        self._scratch.all_available = not len(unavailable)
         self._scratch.hidden[:] = self._scratch.unavailable
 
     def select(self, users: Sequence[Wanted]) -> list[Selected]:
         """Candidates of each user, item-CF first (strongest first), then the other sources."""
         self._table.grow()
         self._scratch.grow(len(self._table.items))
-        return [self._one(user) for user in users]
-
-    def _near(self, user: Wanted) -> _Near:
-        recent = user.recent
-        weights = self._table.weights.take(recent, 0)
-        weights *= self._recency(user, self._config.recency_power)[:, None]
-        return self._table.cols.take(recent, 0).ravel().astype(np.intp), weights.ravel()
+        if self._active is None:
+            return [self._one(user) for user in users]
+        asked = [(one.user, one.strengths or NO_STRENGTHS) for one in users]
+        return [self._one(*both) for both in zip(users, self._active.scores(asked), strict=True)]
 
     def _recency(self, user: Wanted, power: float) -> NDArray[np.float32]:
         """How much each item of `recent` weighs; `power`: of who asks while at it."""
@@ -138,36 +147,41 @@ class CandidateSelector:
             known = self._recencies[power] = ((np.arange(2 * count) + 1.0) ** -power).astype(np.float32)
         return known[:count]
 
-    def _one(self, user: Wanted) -> Selected:
-        near = self._near(user)
-        cols, sums = sum_by_item(*near, self._scratch.place)
-        hidden, slot = self._scratch.hidden, self._scratch.slot
-        hidden[user.hidden] = True
+    def _one(self, user: Wanted, by_users: Ranked | None = None) -> Selected:
+        scratch = self._scratch
+        sums = self._sums(user)
+        best = sums.strongest(self._config.item_cf)
+        scratch.hidden[user.hidden] = True
         try:
-            shown = ~hidden[cols]
-            if user.only is not None:
-                shown &= user.only[cols]
-            places = shown.nonzero()[0]
-            places = places[strongest(sums[places], self._config.item_cf)]
-            proposals = [(cols[places], sums[places]), *self._others(user)]
+            proposals = [(sums.items(best), sums.values(best)), *self._others(user)]
+            if by_users is not None:
+                proposals.append(self._shown(user, best_first(by_users), self._config.user_cf))
         finally:
-            hidden[user.hidden] = self._scratch.unavailable[user.hidden]
-        every = np.concatenate([items for items, _ in proposals])
-        slot[every[::-1]] = np.arange(
-            len(every) - 1, -1, -1
-        )  # of several writes to one slot the last, first place, stays
-        items = every[slot[every] == np.arange(len(every))]
-        slot[items] = np.arange(len(items))
-        scores = np.zeros((len(SOURCES), len(items)), np.float32)
-        for row, (numbers, values) in zip(_PROPOSING, proposals, strict=True):
-            scores[row, slot[numbers]] = values
+            scratch.hidden[user.hidden] = scratch.unavailable[user.hidden]
+        items, places = union([numbers for numbers, _ in proposals], scratch.slot)
+        scores = np.zeros((len(self.sources), len(items)), np.float32)
+        for row, at, (_, values) in zip(_PROPOSING, places, proposals, strict=False):
+            scores[row, at] = values
         scores[_RIDGE] = self._ridge(user, items)
         known = items < len(self._popular.popularity)
         scores[_POPULAR, known] = self._popular.popularity[items[known]]
-        slot[items[GROUNDED:]] = -1
-        because = self._because(near, len(items))
-        slot[items[:GROUNDED]] = -1
+        because = np.full(len(items), -1, np.int64)
+        grounded = best[:GROUNDED]
+        because[: len(grounded)] = sums.because(grounded)
         return Selected(items, scores, because)
+
+    def _sums(self, user: Wanted) -> NeighbourSums:
+        """Item-CF sums of what this user may see."""
+        recent, scratch = user.recent, self._scratch
+        weights = self._table.weights.take(recent, 0)
+        weights *= self._recency(user, self._config.recency_power)[:, None]
+        cols = self._table.cols.take(recent, 0)
+        sums = NeighbourSums(cols, weights, scratch.entry, user.hidden)
+        if not scratch.all_available:
+            sums.leave_out(scratch.unavailable.take(sums.cols))
+        if user.only is not None:
+            sums.leave_out(~user.only.take(sums.cols))
+        return sums
 
     def _ridge(self, user: Wanted, items: Ints) -> NDArray[np.float32]:
         """Ridge scores of these items, [C]; 0 where the history is not among an item's ridge neighbours."""
@@ -198,8 +212,8 @@ class CandidateSelector:
         return [
             self._shown(user, popular.overall(), config.popular),
             segment,
-            _merged(by_word, config.interest),
-            _merged(fresh, config.fresh),
+            merged(by_word, config.interest),
+            merged(fresh, config.fresh),
         ]
 
     def _shown(self, user: Wanted, ranked: Ranked, most: int) -> Ranked:
@@ -211,45 +225,12 @@ class CandidateSelector:
         places = shown.nonzero()[0][:most]
         return numbers[places], scores[places]
 
-    def _because(self, near: _Near, count: int) -> Ints:
-        """For each candidate that has a `slot`: the place in `recent` whose item adds most to its sum, or −1."""
-        because = np.full(count, -1, np.int64)
-        cols, weights = near
-        slots = self._scratch.slot.take(cols)
-        hit = ((slots >= 0) & (weights > 0)).nonzero()[0]
-        slots, weights = slots[hit].astype(np.intp), weights[hit]
-        most = np.zeros(GROUNDED, np.float32)
-        np.maximum.at(most, slots, weights)
-        first = (weights == most[slots]).nonzero()[0][::-1]
-        because[slots[first]] = hit[first] // self._table.most  # of equal ones the newest, written last, stays
-        return because
-
 
 def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float32]:
     """Recencies in which neighbours of one time share their mean, [len(times)]."""
-    basket = np.concatenate([[0], (times[1:] != times[:-1]).cumsum()])[: len(times)]
+    apart = times[1:] != times[:-1]
+    if apart.all():
+        return recency
+    basket = np.concatenate([[0], apart.cumsum()])
     mean = np.bincount(basket, recency) / np.bincount(basket)
     return np.asarray(mean[basket], np.float32)
-
-
-def sum_by_item(items: NDArray[np.integer], values: NDArray[np.floating], place: NDArray[np.int32]) -> Ranked:
-    """Distinct items and the sum of their values, where it is positive: (items, sums).
-
-    place: scratch for all items, whatever it holds. Costs nothing for an item that does not occur: each item is
-    represented by its last entry.
-    """
-    place[items] = np.arange(len(items), dtype=np.int32)
-    sums: Floats = np.asarray(np.bincount(place.take(items), values, len(items)), np.float64)
-    found = (sums > 0).nonzero()[0]
-    return items[found].astype(np.int64), sums[found]
-
-
-def _merged(lists: Sequence[Ranked], most: int) -> Ranked:
-    """Several ranked lists as one: an item's scores add up."""
-    if not lists:
-        return np.zeros(0, np.int64), np.zeros(0)
-    numbers, place = np.unique(np.concatenate([items for items, _ in lists]), return_inverse=True)
-    weights = np.concatenate([values for _, values in lists])
-    scores: Floats = np.asarray(np.bincount(place, weights=weights, minlength=len(numbers)), np.float64)
-    order = np.argsort(-scores, kind="stable")[:most]
-    return numbers[order], scores[order]

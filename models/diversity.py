@@ -6,6 +6,7 @@ with rel the score divided by the list's best and sim the cosine, both within [0
 λ = κ = 0 is the order of scores.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,104 +45,114 @@ class Calibration:
 
 
 def category_hot(categories: Ints) -> NDArray[np.bool_]:
-    """One column for each category that occurs: [n, c].
+    """One column for each category that occurs among a list's candidates: [B, n, c].
 
-    categories: [n, w] category numbers of n items, filled up with −1.
+    categories: [B, n, w] category numbers, filled up with −1.
     """
-    if not categories.size:
-        return np.zeros((len(categories), 0), np.bool_)
-    names, places = np.unique(categories, return_inverse=True)
-    hot = np.zeros((len(categories), len(names)), np.bool_)
-    np.put_along_axis(hot, places.reshape(categories.shape), np.True_, axis=1)
-    return hot[:, names >= 0]
+    lists, candidates, width = categories.shape
+    flat = categories.reshape(lists, candidates * width)
+    order = flat.argsort(axis=1)
+    ascending = np.take_along_axis(flat, order, axis=1)
+    begins = np.diff(ascending, axis=1, prepend=-1) > 0
+    column = begins.cumsum(axis=1)  # the first of a list is 1; 0 is for what is no category
+    columns = np.empty_like(column)
+    np.put_along_axis(columns, order, column, axis=1)
+    hot = np.zeros((lists, candidates, int(column.max(initial=0)) + 1), np.bool_)
+    np.put_along_axis(hot, columns.reshape(categories.shape), np.True_, axis=2)
+    return hot[:, :, 1:]
 
 
 def category_vectors(hot: NDArray[np.bool_]) -> Floats:
-    """Unit vectors [n, c] whose cosine is the overlap of two category sets; zero without categories.
+    """Unit vectors [B, n, c] whose cosine is the overlap of two category sets; zero without categories.
 
     They stand in for embeddings where there are none.
     """
-    lengths = np.sqrt(np.maximum(hot.sum(axis=1, keepdims=True), 1))
+    lengths = np.sqrt(np.maximum(hot.sum(axis=2, keepdims=True, dtype=np.float32), 1))
     vectors: Floats = (hot / lengths).astype(np.float32)
     return vectors
 
 
-def shortlist(scores: Floats, k: int, diversity: float) -> NDArray[np.intp]:
-    """Places that `diversify` without caps and calibration can pick at all, ascending.
+def relevances(totals: Floats) -> NDArray[np.float64]:
+    """Scores divided by the best of the list, [B, n]; totals: [B, n] ≥ 0, −∞ for what may not be picked."""
+    best = totals.max(axis=1, initial=0.0, keepdims=True).astype(np.float64)
+    relevance: NDArray[np.float64] = totals / np.where(best > 0, best, 1.0)
+    return relevance
 
-    Until k are picked, one of the k best is left, with at least rel_k·(1 − λ) − λ: what lies below is never picked.
+
+def shortlisted(relevance: NDArray[np.float64], k: int, diversity: float) -> int:
+    """How many of the first candidates `diversify` can pick at all, without caps and calibration.
+
+    relevance: [B, n], descending in each list. Until k are picked, one of the k best is left, with at least
+    rel_k·(1 − λ) − λ: what lies below is never picked.
     """
-    if len(scores) <= k:
-        return np.arange(len(scores))
-    relevance = (1.0 - diversity) * _relevance(scores)
-    least = np.partition(relevance, len(scores) - k)[len(scores) - k]
-    return np.flatnonzero(relevance >= least - diversity - ROUNDING)
+    if relevance.shape[1] <= k:
+        return int(relevance.shape[1])
+    scaled = _scaled(relevance, np.array(1.0 - diversity))
+    kth = np.maximum(scaled[:, k - 1], 0.0)[:, None]
+    return max(k, int((scaled >= kth - diversity - ROUNDING).sum(axis=1).max(initial=0)))
 
 
-def _relevance(scores: Floats) -> NDArray[np.float64]:
-    best = float(scores.max(initial=0.0))
-    return scores.astype(np.float64) / (best if best > 0 else 1.0)
+def _scaled(relevance: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relevance times a factor ≥ 0; what may not be picked stays at −∞, also with the factor 0."""
+    return np.where(relevance < 0, relevance, by * np.maximum(relevance, 0.0))
 
 
 def diversify(
-    scores: Floats,
-    vectors: Floats | None,
-    k: int,
-    diversity: float,
-    caps: Caps | None = None,
-    calibration: Calibration | None = None,
-) -> NDArray[np.intp]:
-    """Places of at most k items, in the order of the list; ties in score by place.
-
-    scores: [n] ≥ 0; vectors: [n, d] unit or zero vectors, None: all items are unlike; diversity: λ within [0, 1].
-    """
-    order = np.argsort(-scores, kind="stable")
-    if vectors is None or diversity <= 0:
-        if caps is None and calibration is None:
-            return order[:k]
-        vectors, diversity = None, 0.0
-    relevance = (1.0 - diversity) * _relevance(scores)[order]
-    near = None if vectors is None else vectors[order]
-    if caps is not None:
-        caps = Caps(caps.hot[order], caps.most, caps.taken)
-    if calibration is not None:
-        calibration = Calibration(calibration.wanted, calibration.groups[order], calibration.weight)
-    # Vectors are finite; some BLAS kernels raise the flag for lanes of a register that hold none.
-    with np.errstate(invalid="ignore"):
-        return order[_greedy(relevance, near, k, diversity, caps, calibration)]
-
-
-def _greedy(
     relevance: NDArray[np.float64],
-    near: Floats | None,
     k: int,
     diversity: float,
-    caps: Caps | None,
-    calibration: Calibration | None,
+    vectors: Floats | None = None,
+    caps: Sequence[Caps | None] = (),
+    calibrations: Sequence[Calibration | None] = (),
 ) -> NDArray[np.intp]:
-    weight = calibration.weight if calibration is not None else 0.0
-    growing = Growing(calibration.wanted, calibration.groups) if calibration is not None else None
-    closest = np.zeros(len(relevance))
-    taken = caps.taken.copy() if caps is not None else None
-    base = (1.0 - weight) * relevance
-    if caps is not None:
-        base[(caps.hot & (caps.taken >= caps.most)).any(axis=1)] = -np.inf
-    picked: list[int] = []
-    while len(picked) < min(k, len(relevance)):
-        value = base - (1.0 - weight) * diversity * closest
-        if growing is not None:
-            value -= weight * growing.with_each()
-        place = int(value.argmax())
-        if value[place] == -np.inf:
+    """Places of at most k candidates for each of B lists, in their order, filled up with −1: [B, k].
+
+    relevance: [B, n], see `relevances`; of equal values the first is picked. diversity: λ within [0, 1]; vectors:
+    [B, n, d], unit or zero vectors, None: all items are unlike; caps, calibrations: of each list, or empty.
+    """
+    rows = np.arange(len(relevance))
+    growing = {
+        at: (one.weight, Growing(one.wanted, one.groups)) for at, one in enumerate(calibrations) if one is not None
+    }
+    own = np.ones((len(relevance), 1))
+    for at, (weight, _) in growing.items():
+        own[at] = 1.0 - weight
+    base = _scaled(relevance, own * (1.0 - diversity))
+    limits = {at: _Room(one, base[at]) for at, one in enumerate(caps) if one is not None}
+    closest = np.zeros_like(base)
+    picked = np.full((len(base), k), -1, np.intp)
+    for step in range(min(k, base.shape[1])):
+        value = base - (own * diversity) * closest if vectors is not None else base.copy()
+        for at, (weight, of_list) in growing.items():
+            value[at] -= weight * of_list.with_each()
+        places = value.argmax(axis=1)
+        found = value[rows, places] > -np.inf
+        if not found.any():
             break
-        picked.append(place)
-        base[place] = -np.inf
-        if caps is not None and taken is not None:
-            taken += caps.hot[place]
-            if (full := (taken >= caps.most) & caps.hot[place]).any():
-                base[(caps.hot & full).any(axis=1)] = -np.inf
-        if near is not None:
-            np.maximum(closest, near @ near[place], out=closest)
-        if growing is not None:
-            growing.add(place)
-    return np.array(picked, np.intp)
+        picked[found, step] = places[found]
+        base[rows, places] = -np.inf
+        for at in limits.keys() & set(rows[found].tolist()):
+            limits[at].take(int(places[at]))
+        for at in growing.keys() & set(rows[found].tolist()):
+            growing[at][1].add(int(places[at]))
+        if vectors is not None:
+            # Vectors are finite; some BLAS kernels raise the flag for lanes of a register that hold none.
+            with np.errstate(invalid="ignore"):
+                np.maximum(closest, (vectors @ vectors[rows, places, :, None])[:, :, 0], out=closest)
+    return picked
+
+
+class _Room:
+    """What the caps of one list leave."""
+
+    def __init__(self, caps: Caps, base: NDArray[np.float64]) -> None:
+        """`base`: [n], set to −∞ for what has no room any more."""
+        self._caps, self._taken, self._base = caps, caps.taken.copy(), base
+        base[(caps.hot & (caps.taken >= caps.most)).any(axis=1)] = -np.inf
+
+    def take(self, place: int) -> None:
+        """A candidate is in the list."""
+        hot, most = self._caps.hot, self._caps.most
+        self._taken += hot[place]
+        if (full := (self._taken >= most) & hot[place]).any():
+            self._base[(hot & full).any(axis=1)] = -np.inf

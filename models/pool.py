@@ -78,7 +78,10 @@ def make_pool(
     places = index.places(one.items)
     no_catalogue = not len(index) and not (one.categories or one.only)
     keep = kept(one.items, places, index, limits, rules, unknown_allowed=no_catalogue)
-    pool = Pool([one.items[place] for place in keep.tolist()], places[keep], one.scores[:, keep], one.because[keep])
+    if len(keep) == len(one.items):
+        pool = Pool(list(one.items), places, one.scores, one.because)
+    else:
+        pool = Pool([one.items[place] for place in keep.tolist()], places[keep], one.scores[:, keep], one.because[keep])
     named = _allowed(one.only, index, limits, rules) if one.only else []
     sources = with_named(pool, one.sources, named, index, REQUEST)
     if cosines is None:

@@ -272,6 +272,12 @@ def newest(profile: Profile, most: int) -> tuple[list[str], NDArray[np.int64]]:
     return [item for item, _ in items], times
 
 
+def newest_strengths(profile: Profile, most: int) -> NDArray[np.float32]:
+    """Strengths of the items of `newest`, in their order."""
+    contacts = np.fromiter(islice(reversed(profile.contacts.values()), most), np.int64)
+    return ((contacts & (_RATED - 1)) / STRENGTH_STEPS).astype(np.float32)
+
+
 def forget(profile: Profile) -> HistoryChange:
     """The change of co-counts when this profile goes: as if the user had never come."""
     return HistoryChange(before=list(profile.contacts), left=len(profile.contacts))

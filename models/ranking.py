@@ -27,14 +27,28 @@ SHARE_DIGITS = 4
 
 @dataclass(frozen=True)
 class Blend:
-    """The blended scores of one list of n candidates from S sources."""
+    """The blended scores of B lists of at most n candidates from S sources."""
 
     total: Floats
-    """[n], ≥ 0"""
+    """[B, n], ≥ 0"""
     normal: Floats
-    """[S, n], each row's maximum is 1, or 0 where the source is silent"""
-    shares: Floats
-    """[S, n], each column sums to 1"""
+    """[B, S, n], the maximum over a list's candidates is 1, or 0 where the source is silent"""
+    weights: Floats
+    """[B, S]"""
+
+    def shares(self, lists: NDArray[np.intp], places: NDArray[np.intp]) -> Floats:
+        """The share of each source in candidates (list, place), [m, S]; each row sums to 1.
+
+        An item whose total is 0 (only sources of weight 0 proposed it) has equal shares from those that proposed it.
+        """
+        normal = self.normal[lists, :, places]
+        parts = normal * self.weights[lists]
+        whole = parts.sum(axis=1, keepdims=True)
+        if (whole <= 0).any():
+            parts = np.where(whole > 0, parts, _even(normal))
+            whole = parts.sum(axis=1, keepdims=True)
+        shares: Floats = parts / whole
+        return shares
 
 
 @dataclass(frozen=True)
@@ -58,36 +72,29 @@ def source_weights(sources: Sequence[str], weights: Mapping[str, float]) -> Floa
 
 
 def blend(scores: Floats, weights: Floats) -> Blend:
-    """Blend raw scores [S, n] with weights [S] ≥ 0. Scores that are negative or not finite count as 0.
-
-    An item whose total is 0 (only sources of weight 0 proposed it) has equal shares from those that proposed it.
-    """
+    """Blend raw scores [B, S, n] with weights [B, S] ≥ 0. Scores that are negative or not finite count as 0."""
     known = np.where(np.isfinite(scores) & (scores > 0), scores, np.float32(0))
-    best = known.max(axis=1, initial=0.0, keepdims=True)
-    normal = np.divide(known, best, out=np.zeros_like(known), where=best > 0)
-    parts = normal * weights[:, None]
-    total = parts.sum(axis=0)
-    if (total <= 0).any():
-        parts = np.where(total > 0, parts, _even(normal))
-    return Blend(total, normal, parts / parts.sum(axis=0))
+    best = known.max(axis=2, initial=0.0, keepdims=True)
+    normal = np.divide(known, best, out=known, where=best > 0)
+    return Blend((weights[:, None] @ normal)[:, 0], normal, weights)
 
 
 def _even(normal: Floats) -> Floats:
+    """Equal parts of those that proposed an item, [m, S]; of all where none did."""
     proposed = (normal > 0).astype(np.float32)
-    return np.where(proposed.any(axis=0), proposed, np.float32(1))
+    return np.where(proposed.any(axis=1, keepdims=True), proposed, np.float32(1))
 
 
-def shown_shares(sources: Sequence[str], shares: Sequence[float]) -> tuple[dict[str, float], str]:
-    """The shares [S] of one item as people see them, and the source that leads.
+def shown_shares(shares: Floats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Shares [m, S] as people see them, and which source leads, [m].
 
-    Rounded to `SHARE_DIGITS`, without zeros, sum 1; the leader has the largest of the rounded shares.
+    Rounded to `SHARE_DIGITS`, what is less than that 0, sum 1; the leader has the largest of the rounded shares.
     """
-    shown = {source: share for source, share in zip(sources, shares, strict=True) if share >= 10**-SHARE_DIGITS}
-    lead = max(shown, key=shown.__getitem__)
-    for source, share in shown.items():
-        shown[source] = round(share, SHARE_DIGITS)
-    shown[lead] = round(shown[lead] + 1.0 - sum(shown.values()), SHARE_DIGITS)
-    return shown, max(shown, key=shown.__getitem__)
+    shown = np.where(shares >= 10**-SHARE_DIGITS, shares, 0.0).astype(np.float64)
+    rows, lead = np.arange(len(shown)), shown.argmax(axis=1)
+    shown = shown.round(SHARE_DIGITS)
+    shown[rows, lead] = (shown[rows, lead] + 1.0 - shown.sum(axis=1)).round(SHARE_DIGITS)
+    return shown, shown.argmax(axis=1)
 
 
 def profile_embedding(

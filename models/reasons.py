@@ -54,6 +54,7 @@ def _other(_: Grounds) -> str:
 _SENTENCES: dict[str, Callable[[Grounds], str]] = {
     "item_cf": _item_cf,
     "ridge": _item_cf,
+    "user_cf": lambda _: "popular with people who like what you like",
     "popular": lambda _: "popular right now",
     "segment": lambda _: "popular with people like you",
     "interest": _interest,

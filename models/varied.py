@@ -1,21 +1,31 @@
 """Which of a list's candidates are picked: variety, calibration and caps over the catalogue's categories."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import history_shares
-from models.diversity import Calibration, Caps, Floats, category_hot, category_vectors, diversify, shortlist
+from models.diversity import (
+    Calibration,
+    Caps,
+    Floats,
+    category_hot,
+    category_vectors,
+    diversify,
+    relevances,
+    shortlisted,
+)
 from models.item_index import ItemIndex, Places
 from models.rules.item_rules import ItemRules
 
 
 def rows_of(table: NDArray[np.generic], places: Places, empty: int) -> NDArray[Any]:
-    """Rows of an array of the index, `empty` for what it does not hold (−1)."""
+    """Rows of an array of the index, [*places.shape, w]; `empty` for what it does not hold (−1)."""
     if not len(table):
-        return np.full((len(places), table.shape[1]), empty, table.dtype)
+        return np.full((*places.shape, table.shape[1]), empty, table.dtype)
     rows = table[places]
     rows[places < 0] = empty
     return rows
@@ -42,7 +52,7 @@ def make_caps(index: ItemIndex, places: Places, fixed: Places, cap: int, rules: 
     every = np.concatenate([places, fixed])
     parts, most = [], []
     if cap:
-        parts.append(category_hot(rows_of(index.categories, every, -1)))
+        parts.append(category_hot(rows_of(index.categories, every[None], -1))[0])
         most.append(np.full(parts[0].shape[1], cap))
     if rules is not None and len(rules.most):
         parts.append(rules.grouped(every))
@@ -53,33 +63,63 @@ def make_caps(index: ItemIndex, places: Places, fixed: Places, cap: int, rules: 
     return Caps(hot[: len(places)], np.concatenate(most), hot[len(places) :].sum(axis=0))
 
 
+@dataclass(frozen=True)
+class Variety:
+    """What the lists of one configuration are to be like, next to good."""
+
+    diversity: float
+    """λ of `models.diversity`"""
+    calibration: float
+    """κ"""
+    by_vectors: bool
+    """Likeness by embeddings, else by categories"""
+
+
 def vary(
-    total: Floats,
+    totals: Floats,
     places: Places,
     index: ItemIndex,
     k: int,
-    *,
-    diversity: float,
-    calibration: float,
-    by_vectors: bool,
-    recent: Sequence[str],
-    caps: Caps | None,
+    variety: Variety,
+    recents: Sequence[Sequence[str]],
+    caps: Sequence[Caps | None],
 ) -> NDArray[np.intp]:
-    """Which candidates are picked, in the order of the list: at most k of n.
+    """Which candidates of B lists are picked, in the order of each list, filled up with −1: [B, k].
 
-    total: [n] ≥ 0; places: [n] in the index, −1: not there; by_vectors: likeness by embeddings, else by categories;
-    recent: the user's newest items, newest first.
+    totals: [B, n] ≥ 0, −∞ for what may not be picked; places: [B, n] in the index, −1: not there; recents: each
+    user's newest items, newest first; caps: of each list.
     """
-    if k <= 0:  # pins fill the list
-        return np.zeros(0, np.intp)
-    wanted = history_shares(groups_of(index, index.places(recent))) if calibration > 0 else None
-    whole = caps is not None or wanted is not None
-    near = np.arange(len(places)) if whole else shortlist(total, k, diversity)
-    at = places[near]
-    vectors = None
-    if diversity > 0 and by_vectors:
-        vectors = rows_of(index.vectors, at, 0)
-    elif diversity > 0:
-        vectors = category_vectors(category_hot(rows_of(index.categories, at, -1)))
-    target = Calibration(wanted, groups_of(index, at), calibration) if wanted is not None else None
-    return near[diversify(total[near], vectors, k, diversity, caps, target)]
+    order = np.argsort(-totals, axis=1, kind="stable")
+    relevance = relevances(np.take_along_axis(totals, order, axis=1))
+    diversity, mixed = variety.diversity, variety.calibration > 0
+    capped = any(one is not None for one in caps)
+    count = order.shape[1] if capped or mixed else shortlisted(relevance, k, diversity)
+    order, relevance = order[:, :count], relevance[:, :count]
+    at = np.take_along_axis(places, order, axis=1)
+    targets = [_target(index, recent, row, variety.calibration) for recent, row in zip(recents, at, strict=True)]
+    picked = diversify(
+        relevance,
+        k,
+        diversity,
+        _vectors(index, at, variety) if diversity > 0 else None,
+        [_in_order(one, row) for one, row in zip(caps, order, strict=True)] if capped else (),
+        targets if mixed else (),
+    )
+    return np.where(picked >= 0, np.take_along_axis(order, np.maximum(picked, 0), axis=1), -1)
+
+
+def _vectors(index: ItemIndex, at: Places, variety: Variety) -> Floats | None:
+    """What tells how alike the candidates are, [B, n, d]; None: all are unlike."""
+    if variety.by_vectors:
+        return rows_of(index.vectors, at, 0)
+    vectors = category_vectors(category_hot(rows_of(index.categories, at, -1)))
+    return vectors if vectors.shape[2] else None
+
+
+def _target(index: ItemIndex, recent: Sequence[str], at: Places, weight: float) -> Calibration | None:
+    wanted = history_shares(groups_of(index, index.places(recent))) if weight > 0 else None
+    return None if wanted is None else Calibration(wanted, groups_of(index, at), weight)
+
+
+def _in_order(caps: Caps | None, order: NDArray[np.intp]) -> Caps | None:
+    return None if caps is None else Caps(caps.hot[order], caps.most, caps.taken)

@@ -12,9 +12,10 @@ from agents.packed import Candidates, unpack_floats, unpack_ints
 from agents.records import MOST_LIST_ITEMS, RankedItem, Recommendation
 from agents.settings import Settings
 from models.bert.contract import TextEncoder
+from models.candidates import SOURCES, USER_CF
 from models.experiment import DEFAULT
 from models.item_index import ItemIndex
-from models.pool import RULE, ListInput
+from models.pool import CONTENT, RULE, ListInput
 from models.ranked_list import RankConfig, Ranked, rank_lists
 from models.ranking import BandWeights
 from models.reasons import Grounds, reason
@@ -40,13 +41,13 @@ NOT_EMBEDDED = "embeddings not ready"
 
 def rank_config(settings: Settings) -> RankConfig:
     """The settings that ranking needs."""
-    sources = ("item_cf", "ridge", "popular", "segment", "interest", "fresh", "content")
+    sources = (*SOURCES, USER_CF, CONTENT)
     return RankConfig(
         weights={source: getattr(settings, f"weight_{source}") for source in sources},
         candidates_content=settings.candidates_content,
         diversity=settings.diversity,
         category_cap=settings.category_cap,
-        after_pause={"popular": settings.pause_popular},
+        after_pause={"popular": settings.pause_popular, "ridge": settings.pause_ridge},
         calibration=settings.calibration,
     )
 

@@ -4,7 +4,7 @@ Candidates come filtered, but from views of catalogue and rules that may be some
 content candidates and pinned items come from the scorer itself.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +21,13 @@ Ints = NDArray[np.integer]
 class Limits:
     """What one list may hold; categories by their numbers in the index."""
 
-    out: Set[str]
+    out: frozenset[str]
     """Items that were seen, excluded or are on the page right now."""
     wanted: Ints | None = None
     """The only categories that may be; None: all. −1: one that no item has."""
     unwanted: Ints | None = None
     """Categories that may not be."""
-    only: Set[str] | None = None
+    only: frozenset[str] | None = None
     """The only items that may be; None: all."""
 
 
@@ -53,6 +53,8 @@ def kept(
         allowed = allowed & ~rules.blocked(at)
     fine[known] = _of_categories(allowed, index.categories[at] if _by_category(limits) else None, limits)
     found, out = set[str](), limits.out | rules.blocked_ids if unknown_allowed and rules is not None else limits.out
+    if limits.only is None and out.isdisjoint(ids) and len(set(ids)) == len(ids):
+        return np.flatnonzero(fine)
     for place, item in enumerate(ids):
         if item in out or item in found or (limits.only is not None and item not in limits.only):
             fine[place] = False
@@ -72,7 +74,7 @@ def allowed_items(index: ItemIndex, limits: Limits, rules: ItemRules | None) -> 
     return _of_categories(allowed, index.categories if _by_category(limits) else None, limits)
 
 
-def _known(index: ItemIndex, ids: Set[str]) -> Places:
+def _known(index: ItemIndex, ids: frozenset[str]) -> Places:
     places = index.places(ids)
     return places[places >= 0]
 

@@ -117,9 +117,12 @@ class ItemRules:
         return self._blocked
 
     def factors(self, places: Places) -> Floats:
-        """What the scores of these places are multiplied with, the items' own weights included; 1 for −1."""
+        """What the scores of these places are multiplied with, the items' own weights included; 1 for −1.
+
+        places: of any shape, which is that of the answer.
+        """
         if not len(self._factors):
-            return np.ones(len(places), np.float32)
+            return np.ones(places.shape, np.float32)
         return np.where(places >= 0, self._factors[places], np.float32(1))
 
     def grouped(self, places: Places) -> Bools:

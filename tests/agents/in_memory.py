@@ -75,13 +75,13 @@ class Worker:
     def __init__(self, settings: Settings, folder: Path, name: str, agent: Agent, log: Log) -> None:
         self.metrics = Metrics()
         self.changelog = f"{name}-changelog"
-        self._table = Table(folder / name, self.changelog)
-        self._table.open(frozenset({0}))
-        agent.assigned(frozenset({0}), self._table)
+        self.table = Table(folder / name, self.changelog)
+        self.table.open(frozenset({0}))
+        agent.assigned(frozenset({0}), self.table)
         crashes = CrashRecord(folder / f"{name}.json")
         producer: Any = log
         self._absorber = Absorber(
-            settings, name, producer, self._table, crashes, self.metrics, agent.absorb, lambda: b""
+            settings, name, producer, self.table, crashes, self.metrics, agent.absorb, lambda: b""
         )
 
     def absorb(self, topic: str, records: Sequence[Record]) -> None:
@@ -90,5 +90,5 @@ class Worker:
 
     def close(self) -> None:
         """Close the table; the absorber's thread ends with it."""
-        self._table.close()
+        self.table.close()
         del self._absorber

@@ -180,8 +180,11 @@ def test_arrays_that_do_not_fit_are_a_record_error(change: dict[str, object]) ->
 
 
 def test_the_settings_reach_the_ranking() -> None:
-    settings = read_settings(weight_content=0.7, diversity=0.3, category_cap=2, candidates_content=9, pause_popular=7.0)
-    assert rank_config(settings) == RankConfig({**CONFIG.weights, "content": 0.7}, 9, 0.3, 2, {"popular": 7.0})
+    settings = read_settings(
+        weight_content=0.7, diversity=0.3, category_cap=2, candidates_content=9, pause_popular=7.0, pause_ridge=3.0
+    )
+    weights = {**CONFIG.weights, "content": 0.7}
+    assert rank_config(settings) == RankConfig(weights, 9, 0.3, 2, {"popular": 7.0, "ridge": 3.0})
 
 
 def test_popularity_counts_more_after_a_pause() -> None:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.candidates import SOURCES, CandidateConfig, CandidateSelector, Selected, Wanted, sum_by_item
+from models.candidates import SOURCES, USER_CF, CandidateConfig, CandidateSelector, Selected, Wanted
 from models.catalogue import Catalogue, Entry
 from models.interning import Interner
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists
+from models.user_cf import ActiveUsers, Strengths
 
 NEIGHBOURS = {
     "a": {"b": 0.9, "c": 0.5},
@@ -168,16 +169,6 @@ def test_item_cf_sums_equal_a_dense_product(histories: list[list[str]], power: f
         assert world.scores(selected, "item_cf") == pytest.approx(expected, rel=1e-5)
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.floats(-1, 1, width=32)), max_size=30), st.integers(0, 9))
-def test_sums_by_item_do_not_depend_on_what_the_scratch_holds(entries: list[tuple[int, float]], dirt: int) -> None:
-    items, values = np.array([item for item, _ in entries], np.intp), np.array([value for _, value in entries])
-    found, sums = sum_by_item(items, values, np.full(10, dirt, np.int32))
-    expected = np.bincount(items, values, 10)
-    assert dict(zip(found.tolist(), sums, strict=True)) == pytest.approx(
-        {item: total for item, total in enumerate(expected.tolist()) if total > 0}
-    )
-
-
 def test_many_items_make_the_arrays_grow() -> None:
     world = World()
     for number in range(3_000):
@@ -193,3 +184,23 @@ def test_a_user_without_profile_gets_popular_items_and_the_newest_of_the_catalog
     assert [world.items.ids[item] for item in selected.items] == ["f", "e", "d"]
     world.catalogue.put("c", Entry((), (), True, 99.0))
     assert world.scores(world.one((), without_profile=True), "fresh") == pytest.approx({"c": 1.0, "e": 0.5, "d": 1 / 3})
+
+
+def test_user_cf_proposes_what_near_users_have_and_nothing_that_is_hidden() -> None:
+    world = World()
+    active = ActiveUsers(5, near=5)
+    for user, items in ((b"v", "bdf"), (b"w", "be")):
+        active.put(user, Strengths(world.numbers(*items), np.ones(len(items), np.float32)))
+    active.refresh(len(world.items))
+    selector = CandidateSelector(world.table, world.popular, CandidateConfig(user_cf=2), active)
+    own = Strengths(world.numbers("b"), np.ones(1, np.float32))
+    wanted = Wanted(world.numbers("b"), np.zeros(1, np.int64), world.numbers("b", "f"), user=b"me", strengths=own)
+    stranger = Wanted(world.numbers("b"), np.zeros(1, np.int64), world.numbers("b"))
+    both = selector.select([wanted, stranger])
+    assert selector.sources == (*SOURCES, USER_CF)
+    proposed = [
+        {world.items.ids[item]: score for item, score in zip(one.items, one.scores[-1], strict=True) if score}
+        for one in both
+    ]
+    assert proposed == [pytest.approx({"e": 0.5, "d": 1 / 3}, rel=1e-5), {}]
+    assert CandidateSelector(world.table, world.popular, CandidateConfig(), active).sources == SOURCES

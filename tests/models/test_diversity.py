@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.calibration import divergence, history_shares, item_shares
-from models.diversity import Calibration, Caps, category_hot, category_vectors, diversify, shortlist
+from models.diversity import (
+    Calibration,
+    Caps,
+    category_hot,
+    category_vectors,
+    diversify,
+    relevances,
+    shortlisted,
+)
 
 Floats = NDArray[np.float32]
 
@@ -27,6 +35,25 @@ def greedy(scores: Floats, vectors: Floats, k: int, diversity: float) -> list[in
     return picked
 
 
+def pick(
+    scores: Floats,
+    vectors: Floats | None,
+    k: int,
+    diversity: float,
+    caps: Caps | None = None,
+    target: Calibration | None = None,
+) -> list[int]:
+    """One list, from its scores, in places of these."""
+    order = np.argsort(-scores, kind="stable")
+    near = None if vectors is None else vectors[order][None]
+    if caps is not None:
+        caps = Caps(caps.hot[order], caps.most, caps.taken)
+    if target is not None:
+        target = Calibration(target.wanted, target.groups[order], target.weight)
+    picked = diversify(relevances(scores[order][None]), k, diversity, near, [caps], [target])[0]
+    return [int(order[place]) for place in picked if place >= 0]
+
+
 def drawn(seed: int, n: int, d: int = 4) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((n, d)).astype(np.float32)
@@ -36,15 +63,29 @@ def drawn(seed: int, n: int, d: int = 4) -> tuple[Floats, Floats]:
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 12), st.sampled_from([0.05, 0.3, 0.7, 1.0]))
 def test_mmr_equals_its_definition(seed: int, n: int, k: int, diversity: float) -> None:
     scores, vectors = drawn(seed, n)
-    assert diversify(scores, vectors, k, diversity).tolist() == greedy(scores, vectors, k, diversity)
+    assert pick(scores, vectors, k, diversity) == greedy(scores, vectors, k, diversity)
 
 
-@given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 12), st.sampled_from([0.0, 0.05, 0.3, 0.7, 1.0]))
-def test_the_shortlist_loses_nothing(seed: int, n: int, k: int, diversity: float) -> None:
-    scores, vectors = drawn(seed, n)
-    near = shortlist(scores, k, diversity)
-    short = near[diversify(scores[near], vectors[near], k, diversity)]
-    assert short.tolist() == diversify(scores, vectors, k, diversity).tolist()
+LISTS = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 30)), min_size=1, max_size=4)
+
+
+@given(LISTS, st.integers(1, 12), st.sampled_from([0.0, 0.05, 0.3, 0.7, 1.0]))
+def test_lists_of_a_batch_are_as_if_each_was_alone_and_the_shortlist_loses_nothing(
+    lists: list[tuple[int, int]], k: int, diversity: float
+) -> None:
+    most = max(n for _, n in lists)
+    totals, vectors = np.full((len(lists), most), -np.inf, np.float32), np.zeros((len(lists), most, 4), np.float32)
+    alone = []
+    for row, (seed, n) in enumerate(lists):
+        scores, of_list = drawn(seed, n)
+        order = np.argsort(-scores, kind="stable")
+        totals[row, :n], vectors[row, :n] = scores[order], of_list[order]
+        alone.append(greedy(totals[row, :n], vectors[row, :n], k, diversity) if n else [])
+    relevance = relevances(totals)
+    count = shortlisted(relevance, k, diversity)
+    for part in (count, most):
+        picked = diversify(relevance[:, :part], k, diversity, vectors[:, :part])
+        assert [[place for place in row if place >= 0] for row in picked.tolist()] == alone
 
 
 @given(st.lists(st.floats(0, 5, width=16), min_size=1, max_size=30), st.integers(1, 12))
@@ -52,17 +93,17 @@ def test_without_diversity_the_order_is_that_of_scores(values: list[float], k: i
     scores = np.array(values, np.float32)
     vectors = np.ones((len(scores), 1), np.float32)
     expected = np.argsort(-scores, kind="stable")[:k].tolist()
-    assert diversify(scores, vectors, k, 0.0).tolist() == expected
-    assert diversify(scores, None, k, 0.5).tolist() == expected
+    assert pick(scores, vectors, k, 0.0) == expected
+    assert pick(scores, None, k, 0.5) == expected
 
 
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 12), st.integers(1, 3), st.sampled_from([0.0, 0.4]))
 def test_no_category_has_more_than_its_cap(seed: int, n: int, k: int, cap: int, diversity: float) -> None:
     scores, vectors = drawn(seed, n)
     categories = np.random.default_rng(seed).integers(-1, 4, (n, 2))
-    hot = category_hot(categories)
+    hot = category_hot(categories[None])[0]
     caps = Caps(hot, np.full(hot.shape[1], cap), np.zeros(hot.shape[1], np.int64))
-    picked = diversify(scores, vectors, k, diversity, caps).tolist()
+    picked = pick(scores, vectors, k, diversity, caps)
     counts = Counter(name for place in picked for name in set(categories[place].tolist()) - {-1})
     assert all(count <= cap for count in counts.values())
     assert len(set(picked)) == len(picked) <= k
@@ -76,9 +117,9 @@ def test_no_category_has_more_than_its_cap(seed: int, n: int, k: int, cap: int, 
 def test_what_is_in_the_list_already_counts_for_a_cap() -> None:
     hot = np.array([[True], [False], [True]])
     caps = Caps(hot, np.array([2]), np.array([1]))
-    assert diversify(np.array([3, 2, 1], np.float32), None, 3, 0.0, caps).tolist() == [0, 1]
+    assert pick(np.array([3, 2, 1], np.float32), None, 3, 0.0, caps) == [0, 1]
     full = Caps(hot, np.array([2]), np.array([5]))
-    assert diversify(np.array([3, 2, 1], np.float32), None, 3, 0.0, full).tolist() == [1]
+    assert pick(np.array([3, 2, 1], np.float32), None, 3, 0.0, full) == [1]
 
 
 @given(
@@ -99,7 +140,7 @@ def test_calibration_equals_its_definition(seed: int, n: int, k: int, diversity:
     shares, has = item_shares(groups, wanted)
     relevance = scores.astype(float) / scores.max()
     picked: list[int] = []
-    for step in diversify(scores, vectors, k, diversity, None, target).tolist():
+    for step in pick(scores, vectors, k, diversity, None, target):
         values = {}
         for i in set(range(n)) - set(picked):
             among = [*picked, i]
@@ -118,8 +159,8 @@ def test_full_calibration_gives_the_list_the_shares_of_the_history() -> None:
     assert wanted is not None
     groups = np.array([[0]] * 10 + [[1]] * 10)
     scores = np.linspace(2, 1, 20).astype(np.float32)
-    assert diversify(scores, None, 8, 0.0).tolist() == list(range(8))
-    picked = diversify(scores, None, 8, 0.0, None, Calibration(wanted, groups, 1.0))
+    assert pick(scores, None, 8, 0.0) == list(range(8))
+    picked = pick(scores, None, 8, 0.0, None, Calibration(wanted, groups, 1.0))
     share = float((groups[picked, 0] == 1).mean())
     assert abs(share - wanted.shares[1]) <= 1 / 8
 
@@ -127,13 +168,15 @@ def test_full_calibration_gives_the_list_the_shares_of_the_history() -> None:
 def test_two_alike_do_not_stand_together() -> None:
     vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     scores = np.array([1.0, 0.99, 0.9], np.float32)
-    assert diversify(scores, vectors, 3, 0.2).tolist() == [0, 2, 1]
+    assert pick(scores, vectors, 3, 0.2) == [0, 2, 1]
 
 
-def test_category_vectors_stand_for_overlap() -> None:
-    hot = category_hot(np.array([[3, 5], [3, -1], [7, -1], [-1, -1]]))
-    vectors = category_vectors(hot)
-    np.testing.assert_allclose(vectors[0] @ vectors[1], 0.5**0.5)
-    assert vectors[0] @ vectors[2] == 0
-    assert not vectors[3].any()
-    assert category_hot(np.zeros((2, 0), np.int64)).shape == (2, 0)
+def test_items_without_vectors_are_as_alike_as_their_categories() -> None:
+    categories = np.array([[[3, 5], [3, -1], [7, -1], [-1, -1]], [[4, -1], [4, -1], [4, 5], [5, 4]]])
+    vectors = category_vectors(category_hot(categories))
+    half = 0.5**0.5
+    expected = [[1, half, 0, 0], [half, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    np.testing.assert_allclose(vectors[0] @ vectors[0].T, expected, rtol=1e-6)
+    expected = [[1, 1, half, half], [1, 1, half, half], [half, half, 1, 1], [half, half, 1, 1]]
+    np.testing.assert_allclose(vectors[1] @ vectors[1].T, expected, rtol=1e-6)
+    assert category_hot(np.zeros((1, 2, 0), np.int64)).shape == (1, 2, 0)

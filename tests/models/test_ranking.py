@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from models.ranking import blend, nearest, profile_embedding, shown_shares, source_weights
+from models.ranking import SHARE_DIGITS, Blend, blend, nearest, profile_embedding, shown_shares, source_weights
 
 SOURCES = ["item_cf", "popular", "fresh", "content"]
 SCORES = hnp.arrays(
@@ -20,42 +20,48 @@ SCORES = hnp.arrays(
 WEIGHTS = hnp.arrays(np.float32, len(SOURCES), elements=st.floats(0, 5, width=16))
 
 
+def shares(blended: Blend) -> NDArray[np.float32]:
+    """Of all candidates of the first list, [n, S]."""
+    n = blended.total.shape[1]
+    return blended.shares(np.zeros(n, np.intp), np.arange(n))
+
+
 def test_known_numbers() -> None:
-    scores = np.array([[4, 2, 0], [0, 10, 5]], np.float32)
-    blended = blend(scores, np.array([1, 0.5], np.float32))
-    np.testing.assert_allclose(blended.normal, [[1, 0.5, 0], [0, 1, 0.5]])
-    np.testing.assert_allclose(blended.total, [1, 1, 0.25])
-    np.testing.assert_allclose(blended.shares, [[1, 0.5, 0], [0, 0.5, 1]])
+    scores = np.array([[[4, 2, 0], [0, 10, 5]], [[1, 1, 0], [0, 0, 0]]], np.float32)
+    blended = blend(scores, np.array([[1, 0.5], [3, 1]], np.float32))
+    assert blended.normal.tolist() == [[[1, 0.5, 0], [0, 1, 0.5]], [[1, 1, 0], [0, 0, 0]]]
+    assert blended.total.tolist() == [[1, 1, 0.25], [3, 3, 0]]
+    assert shares(blended).tolist() == [[1, 0], [0.5, 0.5], [0, 1]]
+    assert blended.shares(np.array([1, 0]), np.array([1, 2])).tolist() == [[1, 0], [0, 1]]
 
 
 @given(SCORES, WEIGHTS)
 def test_the_blend_equals_its_formula(scores: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
-    blended = blend(scores, weights)
+    blended = blend(scores[None], weights[None])
     known = [[float(x) if math.isfinite(x) and x > 0 else 0.0 for x in row] for row in scores]
     for i in range(scores.shape[1]):
         normal = [row[i] / max(row) if max(row) > 0 else 0.0 for row in known]
         total = sum(float(w) * x for w, x in zip(weights, normal, strict=True))
-        assert blended.total[i] == pytest.approx(total, rel=1e-4, abs=1e-6)
-    np.testing.assert_allclose(blended.shares.sum(axis=0), 1, atol=1e-5)
-    assert (blended.shares >= 0).all()
+        assert blended.total[0, i] == pytest.approx(total, rel=1e-4, abs=1e-6)
+    np.testing.assert_allclose(shares(blended).sum(axis=1), 1, atol=1e-5)
+    assert (shares(blended) >= 0).all()
 
 
 @given(SCORES, WEIGHTS)
 def test_shown_shares_sum_to_one_and_the_leader_leads(
     scores: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> None:
-    blended = blend(scores, weights)
-    for i in range(scores.shape[1]):
-        shown, lead = shown_shares(SOURCES, blended.shares[:, i].tolist())
-        assert sum(shown.values()) == pytest.approx(1, abs=1e-9)
-        assert shown[lead] == max(shown.values())
-        assert all(share > 0 for share in shown.values())
+    shown, lead = shown_shares(shares(blend(scores[None], weights[None])))
+    assert shown.sum(axis=1) == pytest.approx(1, abs=1e-9)
+    assert (shown[np.arange(len(shown)), lead] == shown.max(axis=1)).all()
+    assert (shown >= 0).all()
+    assert (shown.round(SHARE_DIGITS) == shown).all()
 
 
 def test_sources_of_weight_zero_share_evenly_where_they_are_alone() -> None:
-    blended = blend(np.array([[0, 1], [3, 0], [3, 0]], np.float32), np.array([1, 0, 0], np.float32))
-    assert blended.total.tolist() == [0, 1]
-    assert blended.shares.tolist() == [[0, 1], [0.5, 0], [0.5, 0]]
+    blended = blend(np.array([[[0, 1], [3, 0], [3, 0]]], np.float32), np.array([[1, 0, 0]], np.float32))
+    assert blended.total.tolist() == [[0, 1]]
+    assert shares(blended).tolist() == [[0, 0.5, 0.5], [1, 0, 0]]
 
 
 def test_a_source_without_a_weight_does_not_order() -> None:

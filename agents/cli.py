@@ -11,6 +11,7 @@ from agents.commands import (
     dead_letters,
     demo,
     evaluate,
+    evaluate_model,
     experiments,
     look,
     personal,
@@ -18,6 +19,7 @@ from agents.commands import (
     request,
     rules,
     schema,
+    train,
     verify,
     workers,
 )
@@ -44,6 +46,8 @@ app.command()(personal.export)
 app.command()(personal.forget)
 app.command()(verify.verify)
 app.command()(evaluate.evaluate)
+app.command()(train.train)
+app.command("evaluate-model")(evaluate_model.evaluate_model)
 app.command()(experiments.experiments)
 app.command()(acls.acls)
 app.command()(schema.schema)

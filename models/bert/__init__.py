@@ -1,1 +1,1 @@
-"""Language models of the BERT family. Only `encoder` imports torch and transformers; the rest is light."""
+"""Language models of the BERT family: the only home of torch and transformers."""

@@ -1,4 +1,4 @@
-"""The bi-encoder: any model of the BERT family as a `TextEncoder`. Nothing else imports torch and transformers."""
+"""The bi-encoder: any model of the BERT family as a `TextEncoder`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModel
 
 from models.bert.folder import ModelError, ModelFolder, model_version
+from models.bert.loading import be_quiet, load_tokenizer
 
 Floats = NDArray[np.float32]
 Device = Literal["auto", "cpu", "cuda"]
@@ -35,18 +35,16 @@ class Encoder:
             torch.set_num_threads(threads)
         self._tokens_at_once = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
         self._folder = folder
-        # Its progress bars and hints about training heads are no use in a worker's log.
-        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        be_quiet()
+        self._tokenizer = load_tokenizer(folder)
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder.path, trust_remote_code=False)
             self._model = AutoModel.from_pretrained(
                 folder.path,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.bfloat16 if self.device.type == "cuda" else torch.float32,
             )
-        except Exception as exc:  # transformers raises OSError, ValueError, KeyError, RuntimeError, its own
+        except Exception as exc:  # as in `loading`
             raise ModelError(f"{folder.path} does not load as a BERT model: {exc}") from exc
         self._model.to(self.device).eval()
         self.dimension = int(self._model.config.hidden_size)

@@ -18,7 +18,7 @@ COMMANDS = [
     ["worker", "evaluation"], ["experiments"],
     ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
     ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["verify"], ["acls"], ["schema"], ["demo"],
-    ["evaluate"], ["rules", "put"], ["rules", "show"], ["rules", "delete"],
+    ["evaluate"], ["train"], ["evaluate-model"], ["rules", "put"], ["rules", "show"], ["rules", "delete"],
 ]  # fmt: skip
 TIMEOUT_S = 120
 
@@ -44,11 +44,15 @@ def test_every_command_has_help_with_an_example(command: list[str]) -> None:
 
 
 def test_every_command_is_listed_here() -> None:
-    registered = [("", command.callback) for command in app.registered_commands]
+    registered = [("", command) for command in app.registered_commands]
     for group in app.registered_groups:
         assert group.typer_instance is not None
-        registered += [(group.name or "", command.callback) for command in group.typer_instance.registered_commands]
-    names = [" ".join([group, call.__name__]).strip() for group, call in registered if call is not None]
+        registered += [(group.name or "", command) for command in group.typer_instance.registered_commands]
+    names = [
+        " ".join([group, command.name or command.callback.__name__]).strip()
+        for group, command in registered
+        if command.callback is not None
+    ]
     assert sorted(names) == sorted(" ".join(command) for command in COMMANDS)
 
 

@@ -134,8 +134,8 @@ class Settings(SecuritySettings):
     recent_items: int = Field(100, ge=1, description="Newest items of a history used for scoring.")
     recency_power: float = Field(1.0, ge=0, description="The k-th newest item weighs (k + 1) ** -power.")
     ridge_recency_power: float = Field(0.5, ge=0, description="… in ridge scores.")
-    pause_recency_power: float = Field(0.25, ge=0, description="… in both after a pause, see `pause_s`.")
-    pause_recent_items: int = Field(100, ge=1, description="Newest items used for scoring after a pause.")
+    pause_recency_power: float = Field(0.2, ge=0, description="… in both after a pause, see `pause_s`.")
+    pause_recent_items: int = Field(300, ge=1, description="Newest items used for scoring after a pause.")
     pause_s: float = Field(
         3_600.0, ge=0, description="Who asks so long after the last event comes back: more than the last visit counts."
     )
@@ -165,9 +165,9 @@ class Settings(SecuritySettings):
     weight_user_cf: float = Field(0.3, ge=0, le=MOST_WEIGHT, description="… of user CF.")
     weight_popular: float = Field(0.2, ge=0, le=MOST_WEIGHT, description="… of popularity.")
     pause_popular: float = Field(
-        2.0, ge=0, le=MOST_WEIGHT, description="… is multiplied with this after a pause, see `pause_s`."
+        3.0, ge=0, le=MOST_WEIGHT, description="… is multiplied with this after a pause, see `pause_s`."
     )
-    pause_ridge: float = Field(1.0, ge=0, le=MOST_WEIGHT, description="So is the weight of ridge with this.")
+    pause_ridge: float = Field(2.0, ge=0, le=MOST_WEIGHT, description="So is the weight of ridge with this.")
     weight_segment: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of popularity in the segment.")
     weight_interest: float = Field(0.2, ge=0, le=MOST_WEIGHT, description="… of popularity by interest.")
     weight_fresh: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of freshness.")

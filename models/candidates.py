@@ -43,7 +43,7 @@ class CandidateConfig:
     user_cf: int = 0
     recency_power: float = 1.0
     ridge_recency_power: float = 0.5
-    pause_recency_power: float = 0.25
+    pause_recency_power: float = 0.2
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ class NeighbourSums:
         entry: NDArray[np.int32],
         hidden: NDArray[np.integer],
     ) -> None:
-        """`cols`, `weights`: neighbours of the m newest items, weighed by recency, [m × K], newest first.
+        """`cols`, `weights`: neighbours of the m newest items, weighed by recency, [m × K], newest first; those of one
+        item are distinct but where the weight is 0.
 
         entry: scratch for all items, whatever it holds; hidden: items that get no sum.
         """
@@ -68,11 +69,7 @@ class NeighbourSums:
         slot = np.full(self._none + 1, -1, np.int16)
         slot[entries] = np.arange(len(entries))
         slots = slot.take(self._last)
-        hit = (slots >= 0).nonzero()[0]
-        slots, weights = slots[hit].astype(np.intp), self._weights[hit]
-        most = np.zeros(len(entries), np.float32)
-        np.maximum.at(most, slots, weights)
-        first = (weights == most[slots]).nonzero()[0][::-1]
-        because = np.full(len(entries), -1, np.int64)
-        because[slots[first]] = hit[first] // self._most
-        return because
+        hit = ((slots >= 0) & (self._weights > 0)).nonzero()[0]  # a row is filled up with weights of 0
+        parts = np.zeros((len(entries), self._none // self._most), np.float32)
+        parts[slots[hit], hit // self._most] = self._weights[hit]
+        return parts.argmax(axis=1) if parts.size else np.full(len(entries), -1, np.int64)

@@ -12,7 +12,9 @@ from models.neighbour_sums import NeighbourSums
 ITEMS = 10
 ROWS = st.integers(0, 8).flatmap(
     lambda rows: st.tuples(
-        hnp.arrays(np.int32, (rows, 4), elements=st.integers(0, ITEMS - 1)),
+        st.lists(st.permutations(range(ITEMS)), min_size=rows, max_size=rows).map(
+            lambda drawn: np.array(drawn, np.int32).reshape(-1, ITEMS)[:, :4]
+        ),
         hnp.arrays(np.float32, (rows, 4), elements=st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0])),
     )
 )

@@ -39,7 +39,8 @@ class Blend:
     def shares(self, lists: NDArray[np.intp], places: NDArray[np.intp]) -> Floats:
         """The share of each source in candidates (list, place), [m, S]; each row sums to 1.
 
-        An item whose total is 0 (only sources of weight 0 proposed it) has equal shares from those that proposed it.
+        An item whose total is 0 (only sources of weight 0 proposed it) has equal shares from those that proposed it;
+        where all scores are 0 the first source has all.
         """
         normal = self.normal[lists, :, places]
         parts = normal * self.weights[lists]
@@ -80,9 +81,10 @@ def blend(scores: Floats, weights: Floats) -> Blend:
 
 
 def _even(normal: Floats) -> Floats:
-    """Equal parts of those that proposed an item, [m, S]; of all where none did."""
+    """Equal parts of those that proposed an item, [m, S]; of the first source where none did."""
     proposed = (normal > 0).astype(np.float32)
-    return np.where(proposed.any(axis=1, keepdims=True), proposed, np.float32(1))
+    proposed[~proposed.any(axis=1), 0] = 1
+    return proposed
 
 
 def shown_shares(shares: Floats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

@@ -48,16 +48,18 @@ class Log:
         value: bytes | None,
         key: bytes | None,
         partition: int,
-        headers: Sequence[tuple[str, bytes]] | None = None,
+        callback: Callable[[object, object], None] | None = None,
+        on_delivery: None = None,
         timestamp: int = 0,
-        on_delivery: Callable[[object, object], None] | None = None,
+        headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> None:
         """Keep a record; one that a broker would refuse fails."""
         assert len(value or b"") + len(key or b"") < MOST_BYTES, f"{topic}: {len(value or b'')} bytes"
         kept = self.records[topic, partition]
         kept.append(Rec(topic, partition, len(kept), timestamp or self.now_ms, key, value, tuple(headers or ())))
-        if on_delivery is not None:
-            on_delivery(None, _Delivered(len(kept) - 1, partition))
+        assert on_delivery is None, "the other name of callback"
+        if callback is not None:
+            callback(None, _Delivered(len(kept) - 1, partition))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name in {"begin_transaction", "send_offsets_to_transaction", "commit_transaction", "flush", "poll"}:

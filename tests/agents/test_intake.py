@@ -31,8 +31,10 @@ class Sent:
     def begin_transaction(self) -> None:
         """Nothing to do."""
 
-    def produce(self, topic: str, value: bytes | None, key: bytes | None, partition: int, **options: Any) -> None:
-        self.records.append((topic, partition, key, value, options.get("headers") or []))
+    def produce(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int, *options: Any
+    ) -> None:  # then callback, on_delivery, timestamp, headers
+        self.records.append((topic, partition, key, value, options[3] or []))
 
     def reasons(self) -> list[str]:
         return [dict(headers)["reason"].decode() for topic, *_, headers in self.records if topic == "dead-letters"]

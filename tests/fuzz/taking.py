@@ -48,9 +48,9 @@ class _Producer:
     def begin_transaction(self) -> None:
         """Nothing to do."""
 
-    def produce(self, topic: str, value: bytes | None, key: bytes | None, _: int, **options: Any) -> None:
+    def produce(self, topic: str, value: bytes | None, key: bytes | None, _: int, *options: Any) -> None:
         assert topic == TOPICS.dead_letters.name
-        self.sent.append((key, value, options["headers"]))
+        self.sent.append((key, value, options[3]))  # after callback, on_delivery and timestamp
 
 
 _INTAKE = Intake(SETTINGS)

@@ -136,9 +136,9 @@ def diversify(
         for at in growing.keys() & set(rows[found].tolist()):
             growing[at][1].add(int(places[at]))
         if vectors is not None:
-            # Vectors are finite; some BLAS kernels raise the flag for lanes of a register that hold none.
-            with np.errstate(invalid="ignore"):
-                np.maximum(closest, (vectors @ vectors[rows, places, :, None])[:, :, 0], out=closest)
+            # Not a matrix product, whose rounding may depend on how many candidates other lists of the batch have.
+            likeness = np.einsum("bnd,bd->bn", vectors, vectors[rows, places])
+            np.maximum(closest, likeness, out=closest)
     return picked
 
 

@@ -77,7 +77,8 @@ def blend(scores: Floats, weights: Floats) -> Blend:
     known = np.where(np.isfinite(scores) & (scores > 0), scores, np.float32(0))
     best = known.max(axis=2, initial=0.0, keepdims=True)
     normal = np.divide(known, best, out=known, where=best > 0)
-    return Blend((weights[:, None] @ normal)[:, 0], normal, weights)
+    # Not a matrix product, whose rounding may depend on how many candidates other lists of the batch have.
+    return Blend((weights[:, :, None] * normal).sum(axis=1), normal, weights)
 
 
 def _even(normal: Floats) -> Floats:

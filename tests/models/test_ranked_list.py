@@ -57,6 +57,13 @@ def inputs(draw: st.DrawFn) -> ListInput:
     )
 
 
+@given(st.lists(inputs(), min_size=2, max_size=6), st.sampled_from([0.0, 0.05, 0.4]))
+def test_a_list_is_to_the_last_digit_the_same_alone_and_among_others(batch: list[ListInput], diversity: float) -> None:
+    config = replace(CONFIG, diversity=diversity)
+    together = rank_lists(batch, INDEX, config, content=False)
+    assert together == [rank_lists([one], INDEX, config, content=False)[0] for one in batch]
+
+
 @given(st.lists(inputs(), max_size=4), st.booleans(), st.sampled_from([0, 1, 2]))
 def test_what_must_not_be_in_a_list_never_is(batch: list[ListInput], content: bool, cap: int) -> None:
     lists = rank_lists(batch, INDEX, replace(CONFIG, category_cap=cap), content)

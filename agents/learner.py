@@ -113,9 +113,9 @@ class LearnerAgent:
         """Publish what came of exploring; nothing as long as nothing was explored."""
         counts = after(self._exposure.counts, shown, MOST_BYTES, BYTES_AN_ITEM)
         if counts:
-            to = {
-                partition: max(next_, self._exposure.offsets.get(partition, 0)) for partition, next_ in offsets.items()
-            }
+            to = dict(self._exposure.offsets)  # a learner that began anew may not have come to all of them yet
+            for partition, next_ in offsets.items():
+                to[partition] = max(next_, to.get(partition, 0))
             self._exposure = Exposure(counts, dict(sorted(to.items())))
             transaction.send(self._topics.models.name, 0, EXPOSURE, encode_json(write_exposure(self._exposure)))
 

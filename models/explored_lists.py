@@ -65,19 +65,18 @@ def _explore(
     slots = free_slots(pinned, one.k, config.explore_slots)
     if not slots:
         return ranked
-    others = with_explored(ranked, pinned, [None] * len(slots), one.k, config.explore_slots)
-    stay = index.places([place.item_id for place in others if place is not None])
-    wish = Wish(
-        list_id,
-        text,
-        allowed_among(new.places, index, limits_of(one, index), rules) & ~np.isin(new.places, stay),
-        np.ones(len(new.places), np.float32) if rules is None else rules.factors(new.places),
-        make_caps(index, new.places, stay, config.category_cap, rules),
-    )
-    items = [_place(one, index, at) for at in explored(wish, new, len(slots)).tolist()]
-    if len(items) < len(slots):  # others stay at places of their own: none of them twice
-        there = {place.item_id for place in ranked}
-        items = [item for item in items if item.item_id not in there]
+    allowed = allowed_among(new.places, index, limits_of(one, index), rules)
+    factors = np.ones(len(new.places), np.float32) if rules is None else rules.factors(new.places)
+    count, found = len(slots), index.places(())
+    while count:  # with fewer new items more of the others stay, which caps count too
+        others = with_explored(ranked, pinned, [None] * count, one.k, config.explore_slots)
+        stay = index.places([place.item_id for place in others if place is not None])
+        caps = make_caps(index, new.places, stay, config.category_cap, rules)
+        found = explored(Wish(list_id, text, allowed & ~np.isin(new.places, stay), factors, caps), new, count)
+        if len(found) == count:
+            break
+        count = len(found)
+    items = [_place(one, index, at) for at in found.tolist()]
     return with_explored(ranked, pinned, items, one.k, config.explore_slots)
 
 

@@ -57,8 +57,12 @@ class Wish:
 
 
 def slots_of(k: int, slots: int) -> list[int]:
-    """Places from 0 that show new items in a list of k: of each ten the last `slots`."""
-    return [place for place in range(k) if place % STRIDE >= STRIDE - slots]
+    """Places from 0 that show new items in a list of k: of each ten the last `slots`, of fewer as large a part."""
+    places: list[int] = []
+    for begin in range(0, k, STRIDE):
+        end = min(begin + STRIDE, k)
+        places += range(end - slots * (end - begin) // STRIDE, end)
+    return places
 
 
 def text_scores(cosines: Floats) -> Floats:
@@ -84,7 +88,7 @@ def explored(wish: Wish, new: NewItems, count: int) -> Places:
     for turn in due.tolist():
         if wish.caps is not None:
             used = wish.caps.taken + wish.caps.hot[picked].sum(axis=0)
-            left &= (used + wish.caps.hot <= wish.caps.most).all(axis=1)
+            left &= ~(wish.caps.hot & (used >= wish.caps.most)).any(axis=1)  # pins may exceed a cap: only of its group
         if not left.any():
             break
         among = left & (new.shown == new.shown[left].min()) if turn else left

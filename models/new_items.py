@@ -40,12 +40,14 @@ class NewItems:
 
     @property
     def shown(self) -> NDArray[np.int64]:
-        """[n], places for exploring that are known to have ended."""
+        """[n], what is known to have come of places for exploring: clicks, purchases and skips."""
         return np.asarray(self.clicks + self.skips, np.int64)
 
     def taken(self, changes: Iterable[tuple[str, bool]]) -> None:
         """Somebody had to do with these items (True), or nobody has any more."""
         for item, is_taken in changes:
+            if (item in self._taken_ids) == is_taken:
+                continue  # rows of known items come all the time
             if is_taken:
                 self._taken_ids.add(item)
             else:

@@ -54,7 +54,8 @@ class ActiveUsers:
 
     def remove(self, user: bytes) -> None:
         """Forget a user, also in the scores from now on."""
-        if self._rows.pop(user, None) is not None and user in self._slots:
+        self._rows.pop(user, None)
+        if user in self._slots:  # the snapshot may hold one who had to make room since
             self.refresh(self._size)
 
     def clear(self) -> None:
@@ -63,7 +64,7 @@ class ActiveUsers:
         self.refresh(self._size)
 
     def refresh(self, items: int) -> None:
-        """Scores are those of the users as of now; `items`: all item numbers are below."""
+        """Scores are those of the users as of now, over the item numbers below `items`."""
         self._slots = {user: slot for slot, user in enumerate(self._rows)}
         self._size, self._unit = items, unit_rows(list(self._rows.values()), items)
         self._by_item = sparse.csr_array(self._unit.T)
@@ -71,9 +72,7 @@ class ActiveUsers:
     def scores(self, users: Sequence[tuple[bytes, Strengths]]) -> list[Ranked]:
         """Items of each one's nearest users and their scores > 0, in no order."""
         size = self._size
-        # Items that are newer than the snapshot have nobody yet.
-        known = [Strengths(one.items[one.items < size], one.values[one.items < size]) for _, one in users]
-        similar = sparse.csr_array(unit_rows(known, size) @ self._by_item)
+        similar = sparse.csr_array(unit_rows([one for _, one in users], size) @ self._by_item)
         cols, values, counts = list[Ints](), list[Floats32](), list[int]()
         for (user, _), begin, end in zip(users, similar.indptr, similar.indptr[1:], strict=False):
             slots, sims = similar.indices[begin:end], similar.data[begin:end].copy()
@@ -99,7 +98,9 @@ class ActiveUsers:
 
 
 def unit_rows(rows: Sequence[Strengths], items: int) -> sparse.csr_array:
-    """Rows of length 1, or 0 where there is nothing, [len(rows) × items]."""
+    """Rows of length 1, or 0 where there is nothing, [len(rows) × items]. Item numbers from `items` on, which are newer
+    than a snapshot, count as none."""
+    rows = [Strengths(row.items[row.items < items], row.values[row.items < items]) for row in rows]
     counts = [len(row.items) for row in rows]
     lengths = np.array([float(np.linalg.norm(row.values)) for row in rows])
     scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)

@@ -1,6 +1,5 @@
 """`profilestream evaluate-model`."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,11 +22,12 @@ def evaluate_model(
     """
     from agents.training.datasets import first, load_parts
     from agents.training.measuring import measure_model, save_report, show_report
+    from models.bert.training.written import json_of
 
     learned, test = load_parts(data)
     told = measure_model(folder, first(test or learned, rows), data, device)
     save_report(folder, told)
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        typer.echo(json_of(told))
     else:
         show_report(told)

@@ -76,6 +76,8 @@ def train(
     )
     learned, test = load_parts(data)
     learned = first(learned, rows)
+    if validation == data:
+        raise SetupError(f"--validation {validation}: the same rows as learned from; leave it out to hold some back")
     checked = load_parts(validation)[0] if validation else []
     try:
         written.check_free(out, resume)

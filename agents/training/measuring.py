@@ -1,10 +1,10 @@
 """A model measured on labelled examples: as a table, and as JSON, text and a page beside the model."""
 
 import io
-import json
 import re
 from collections.abc import Sequence
 from html import escape
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,7 +67,7 @@ def show_report(told: dict[str, Any], console: Console | None = None) -> None:
     console = console or Console()
     single = {name: value for name, value in told.items() if isinstance(value, float)}
     console.print(f"{told['model']} on {told['data']}: {told['examples']:,} rows")
-    console.print(", ".join(f"{name} {value:.3f}" for name, value in single.items()))
+    console.print(", ".join(f"{name} {'–' if isnan(value) else f'{value:.3f}'}" for name, value in single.items()))
     if "lists" in told:
         console.print(f"nDCG and MRR are means over {told['lists']:,} lists.")
     table = Table("label", box=box.SIMPLE_HEAD)
@@ -89,6 +89,8 @@ def _count(figures: dict[str, float]) -> str:
 
 def save_report(folder: Path, told: dict[str, Any]) -> Path:
     """Write JSON, text and page beside the model; the path without its ending. Raises SetupError."""
+    from models.bert.training.written import json_of
+
     name = re.sub(r"[^\w.-]", "-", Path(told["data"]).stem)
     path = folder / FOLDER / name
     text = io.StringIO()
@@ -96,7 +98,7 @@ def save_report(folder: Path, told: dict[str, Any]) -> Path:
     try:
         path.parent.mkdir(exist_ok=True)
         for ending, content in (
-            (".json", json.dumps(told, indent=2, ensure_ascii=False) + "\n"),
+            (".json", json_of(told, indent=2) + "\n"),
             (".txt", text.getvalue()),
             (".html", report_page(told)),
         ):

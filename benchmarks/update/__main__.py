@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from rich.console import Console
@@ -55,17 +56,18 @@ def compared(folder: Path, port: int, programs: list[Program], count: int, repea
                 create(settings, run, source.partitions)
                 try:
                     figures = measure(broker, settings, program, run, source, events)
-                except (PeerMissingError, RuntimeError) as exc:  # what the others did is worth its minutes
+                    if program.name not in checks:
+                        answers = read(settings, run.answers, source.partitions)
+                        checks[program.name] = compare(wanted, answers, all_of_them=events == count)
+                except (PeerMissingError, RuntimeError, SubprocessError) as exc:  # the others are worth their minutes
                     console.print(f"{program.name} is left out: {exc}", style="yellow", highlight=False, markup=False)
                     missing[program.name] = str(exc)
                     continue
+                finally:
+                    delete(settings, run)
+                    shutil.rmtree(run.state, ignore_errors=True)
                 runs[program.name].append(figures)
                 console.print(f"{run.name}: {figures['events_per_s']:,} events/s", highlight=False)
-                if program.name not in checks:
-                    answers = read(settings, run.answers, source.partitions)
-                    checks[program.name] = compare(wanted, answers, all_of_them=events == count)
-                delete(settings, run)
-                shutil.rmtree(run.state, ignore_errors=True)
     found = {one.name: summary(runs[one.name], one.guarantee) for one in programs if one.name in runs}
     for name, check in checks.items():
         found[name]["answers"] = check

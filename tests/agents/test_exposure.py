@@ -104,6 +104,13 @@ def test_records_of_different_ages_count_each_outcome_once() -> None:
     assert encode_json(replayed.newest[b"ranker"]) == encode_json(newest)
 
 
+def test_a_learner_that_begins_anew_counts_none_again_of_partitions_that_come_later() -> None:
+    log, agent = make_log(), LearnerAgent(SETTINGS, Metrics())
+    assert agent.restore(None, write_exposure(Exposure({"a": (5, 5)}, {0: 1, 1: 1}))) == {}
+    log.absorb(agent, [explored("a", "clicked")])
+    assert log.exposure() == Exposure({"a": (5, 5)}, {0: 1, 1: 1})
+
+
 def test_an_exposure_that_cannot_be_read_stops_the_learner_with_a_remedy() -> None:
     agent = LearnerAgent(SETTINGS, Metrics())
     with pytest.raises(SetupError, match="send nulls with the keys ranker and exposure"):

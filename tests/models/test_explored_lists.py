@@ -74,6 +74,22 @@ def test_blocked_items_and_full_groups_are_not_explored() -> None:
     assert sum(category in place.categories for place in made(one, [], cap, slots=10)) <= 1
 
 
+def test_caps_hold_where_there_are_fewer_new_items_than_places() -> None:
+    one = asked({item: float(len(IDS) - n) for n, item in enumerate(IDS)}, k=10)
+    for taken in (IDS[:-1], IDS[:-2], IDS[:-4]):
+        cap = ShopRule("c", "cap", categories=["c0"], most=2)
+        shown = [place.item_id for place in made(one, list(taken), cap, slots=4)]
+        assert sum(int(item[1:]) % 3 == 0 for item in shown) <= 2
+
+
+def test_a_cap_that_pins_exceed_is_for_its_group_alone() -> None:
+    one = asked({IDS[0]: 1.0}, k=10)
+    pin, cap = ShopRule("p", "pin", [IDS[0], IDS[6]]), ShopRule("c", "cap", categories=["c0"], most=1)
+    explored = [place.item_id for place in made(one, [], pin, cap, slots=5) if place.lead == EXPLORE]
+    assert explored
+    assert all(int(item[1:]) % 3 for item in explored)
+
+
 def test_pins_keep_their_places() -> None:
     one = asked(dict.fromkeys(IDS, 1.0), k=10)
     pin = ShopRule("p", "pin", [IDS[0]], position=9)

@@ -36,8 +36,9 @@ def wish(new: NewItems, list_id: str, recent: Floats | None = None) -> Wish:
 
 def test_the_last_of_each_ten_places_are_for_new_items() -> None:
     assert slots_of(10, 1) == [9]
-    assert slots_of(25, 2) == [8, 9, 18, 19]
+    assert slots_of(25, 2) == [8, 9, 18, 19, 24]
     assert slots_of(5, 1) == []
+    assert slots_of(5, 2) == [4]
     assert slots_of(3, 10) == [0, 1, 2]
     assert slots_of(100, 0) == []
 

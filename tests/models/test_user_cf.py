@@ -81,10 +81,20 @@ def test_the_snapshot_changes_with_a_refresh_but_who_is_removed_is_gone_at_once(
     for number in (1, 2):
         active.put(b"u%d" % number, strengths({0: 1.0, number: 1.0}))
     active.refresh(ITEMS)
-    active.put(b"late", strengths({0: 1.0, 5: 1.0}))
+    active.put(b"late", strengths({0: 1.0, 5: 1.0, ITEMS + 2: 1.0}))
     assert set(scores_of(active, b"me", {0: 1.0})) == {0, 1, 2}
     active.remove(b"u1")
     assert 1 not in scores_of(active, b"me", {0: 1.0})
+    assert set(scores_of(active, b"me", {0: 1.0})) == {0, 2, 5}, "an item that is newer than the snapshot has to wait"
     assert scores_of(active, b"me", {ITEMS + 3: 1.0}) == {}
     active.clear()
+    assert scores_of(active, b"me", {0: 1.0}) == {}
+
+
+def test_who_made_room_and_is_erased_then_is_gone_at_once() -> None:
+    active = ActiveUsers(1, near=5)
+    active.put(b"old", strengths({0: 1.0, 3: 1.0}))
+    active.refresh(ITEMS)
+    active.put(b"new", strengths({1: 1.0}))
+    active.remove(b"old")
     assert scores_of(active, b"me", {0: 1.0}) == {}

@@ -67,7 +67,9 @@ def _write(
     if torch.cuda.is_available():
         random["random.cuda"] = torch.cuda.get_rng_state()
     save_file({**moments, **random}, fresh / "optimiser.safetensors")
-    (fresh / "progress.json").write_text(json.dumps(asdict(progress)))
+    last = fresh / "progress.json.part"
+    last.write_text(json.dumps(asdict(progress)))
+    last.rename(fresh / "progress.json")  # with it the checkpoint is whole
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
     fresh.rename(folder / FOLDER)
 
@@ -117,6 +119,6 @@ def drop(folder: Path) -> None:
 
 
 def _place(folder: Path) -> Path:
-    """The checkpoint; the new one if the process was killed between taking the old one away and renaming."""
-    place, fresh = folder / FOLDER, folder / f"{FOLDER}.new"
-    return fresh if not place.exists() and (fresh / "progress.json").exists() else place
+    """The checkpoint: the new one if a kill came when it was whole and had not taken the old one's place yet."""
+    fresh = folder / f"{FOLDER}.new"
+    return fresh if (fresh / "progress.json").exists() else folder / FOLDER

@@ -51,14 +51,14 @@ def read_examples(path: Path) -> list[Example]:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     kind = path.suffix.lower()
     if kind in (".csv", ".tsv"):
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
             for row in reader:
                 yield reader.line_num, row
         return
     if kind != ".jsonl":
         raise DataError(f"{path}: the name must end in .jsonl, .csv or .tsv")
-    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for line, text in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
         if not text.strip():
             continue
         try:
@@ -78,7 +78,8 @@ def _example(row: dict[str, Any], where: str) -> Example:
     label = row.get("label")
     if isinstance(label, bool) or not isinstance(label, str | int) or str(label).strip() == "":
         raise DataError(f"{where} has no `label`, a word or a whole number")
-    return Example(tuple(map(str, texts)), str(label).strip(), str(row.get("list") or ""))
+    of_list = row.get("list")
+    return Example(tuple(map(str, texts)), str(label).strip(), "" if of_list is None else str(of_list))
 
 
 def labels_of(examples: Iterable[Example]) -> list[str]:
@@ -107,7 +108,10 @@ def numbers_of(examples: Sequence[Example], labels: Sequence[str]) -> "np.ndarra
 
 
 def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Examples to learn from and to validate with; lists stay whole. Drawn by seed, in the given order."""
+    """Examples to learn from and to validate with; lists stay whole. Drawn by seed, in the given order.
+
+    Raises DataError if there is only one list.
+    """
     keys = [example.of_list or f"#{number}" for number, example in enumerate(examples)]
     names = list(dict.fromkeys(keys))
     random = np.random.default_rng(seed)
@@ -115,6 +119,8 @@ def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     parts: tuple[list[Example], list[Example]] = ([], [])
     for example, key in zip(examples, keys, strict=True):
         parts[key in out].append(example)
+    if not all(parts):
+        raise DataError("one list, or one row, cannot be divided: give --validation FILE")
     return parts
 
 

@@ -20,6 +20,9 @@ def test_pairs_and_texts_are_read_from_each_format(tmp_path: Path) -> None:
         Example(("good, very",), "yes"),
         Example(("bad",), "no"),
     ]
+    assert read_examples(written(tmp_path / "b.csv", "\ufeff" + texts)) == read_examples(tmp_path / "a.csv")
+    odd = '{"text": "one\u2028line", "label": 0, "list": 0}\n'
+    assert read_examples(written(tmp_path / "b.jsonl", odd)) == [Example(("one\u2028line",), "0", "0")]
     assert read_examples(written(tmp_path / "a.tsv", "text\tlabel\n红色\tyes\n")) == [Example(("红色",), "yes")]
 
 
@@ -63,6 +66,11 @@ def test_unknown_labels_are_counted() -> None:
     assert numbers_of(examples[:1], ["w", "x"]).tolist() == [1]
     with pytest.raises(DataError, match=r"'y' \(2×\), 'z' \(1×\); it has w, x"):
         numbers_of(examples, ["w", "x"])
+
+
+def test_one_list_cannot_be_held_out() -> None:
+    with pytest.raises(DataError, match="give --validation FILE"):
+        held_out([Example(("a", str(number)), "1", "u") for number in range(9)], 0.2, 1)
 
 
 def test_lists_are_held_out_whole_and_by_seed() -> None:

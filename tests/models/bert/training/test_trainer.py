@@ -1,5 +1,7 @@
 """Training of tiny models: it learns, it stops, it goes on where it was, and its folder can be used."""
 
+import json
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from models.bert.training import checkpoint  # noqa: E402
 from models.bert.training.batches import class_weights, epoch_batches  # noqa: E402
 from models.bert.training.curves import Curves  # noqa: E402
 from models.bert.training.trainer import Told, Trainer, factor  # noqa: E402
-from models.bert.training.written import check_free, read_card, write_model  # noqa: E402
+from models.bert.training.written import check_free, json_of, read_card, write_model  # noqa: E402
 from tests.models.bert.tiny import WORDS, make_model  # noqa: E402
 
 QUICK = TrainSettings(epochs=3, batch=16, rate=3e-3, checkpoint_steps=4, max_tokens=24, patience=0)
@@ -129,6 +131,7 @@ def test_a_checkpoint_survives_a_kill_while_it_is_replaced(parent: ModelFolder, 
     with pytest.raises(InterruptionError):
         trained(parent, tmp_path, stop_at=5)
     (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.new")
+    (tmp_path / "checkpoint").mkdir()  # half of the old one is deleted
     assert checkpoint.found(tmp_path)
     trained(parent, tmp_path, resume=True)
 
@@ -214,6 +217,20 @@ def test_a_folder_that_holds_a_model_is_not_written_over(parent: ModelFolder, tm
         check_free(parent.path, resume=False)
     with pytest.raises(DataError, match="no interrupted training"):
         check_free(tmp_path, resume=True)
+
+
+def test_a_kill_while_the_model_is_written_can_be_resumed(parent: ModelFolder, tmp_path: Path) -> None:
+    with pytest.raises(InterruptionError):
+        trained(parent, tmp_path, stop_at=5)
+    (tmp_path / "config.json").write_text("{}")
+    check_free(tmp_path, resume=True)
+
+
+def test_figures_that_rows_do_not_tell_are_null() -> None:
+    assert json.loads(json_of({"auc": math.nan, "by": [{"f1": 0.5}, (math.nan,)]})) == {
+        "auc": None,
+        "by": [{"f1": 0.5}, [None]],
+    }
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -92,7 +92,7 @@ class _Scratch:
     hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     slot: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """For `_union`."""
-    entry: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    entry: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """For `NeighbourSums`."""
     recency: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """What the items of the history at work weigh in ridge scores; 0 for all others."""
@@ -104,7 +104,7 @@ class _Scratch:
             self.hidden = self.unavailable.copy()
             self.slot = np.zeros(2 * size, np.int64)
             self.recency = np.zeros(2 * size, np.float32)
-            self.entry = np.zeros(2 * size, np.int32)
+            self.entry = np.zeros(2 * size, np.int64)
 
 
 class CandidateSelector:

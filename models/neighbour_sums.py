@@ -19,7 +19,7 @@ class NeighbourSums:
         self,
         cols: NDArray[np.integer],
         weights: NDArray[np.float32],
-        entry: NDArray[np.int32],
+        entry: NDArray[np.int64],
         hidden: NDArray[np.integer],
     ) -> None:
         """`cols`, `weights`: neighbours of the m newest items, weighed by recency, [m × K], newest first; those of one
@@ -33,7 +33,7 @@ class NeighbourSums:
         self._weights = weights.ravel()
         self._none = len(self.cols)
         """Stands for all that is hidden."""
-        entry[self.cols] = np.arange(self._none, dtype=np.int32)
+        entry[self.cols] = np.arange(self._none)
         entry[hidden] = self._none
         self._last = entry.take(self.cols)
         """The representing entry of each entry."""
@@ -66,10 +66,15 @@ class NeighbourSums:
     def because(self, entries: Entries) -> NDArray[np.int64]:
         """For each representing entry: the place in the history whose item adds most to the sum; of equal ones the
         newest."""
-        slot = np.full(self._none + 1, -1, np.int16)
-        slot[entries] = np.arange(len(entries))
+        rows = self._none // self._most
+        if not rows:
+            return np.full(len(entries), -1, np.int64)
+        slot = np.full(self._none + 1, -1, np.int32)
+        slot[entries] = np.arange(0, len(entries) * rows, rows)
         slots = slot.take(self._last)
-        hit = ((slots >= 0) & (self._weights > 0)).nonzero()[0]  # a row is filled up with weights of 0
-        parts = np.zeros((len(entries), self._none // self._most), np.float32)
-        parts[slots[hit], hit // self._most] = self._weights[hit]
-        return parts.argmax(axis=1) if parts.size else np.full(len(entries), -1, np.int64)
+        hit = (slots >= 0).nonzero()[0]
+        parts = np.zeros(len(entries) * rows, np.float32)
+        # From the end on: what a row is filled up with, weights of 0, comes after its neighbours, and these stay.
+        parts[(slots[hit] + hit // self._most)[::-1]] = self._weights[hit[::-1]]
+        place: NDArray[np.int64] = parts.reshape(len(entries), rows).argmax(axis=1)
+        return place

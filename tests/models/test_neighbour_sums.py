@@ -25,7 +25,7 @@ def test_sums_of_what_may_be_seen(
     rows: tuple[NDArray[np.int32], NDArray[np.float32]], hidden: list[int], dirt: int, most: int
 ) -> None:
     cols, weights = rows
-    sums = NeighbourSums(cols, weights, np.full(ITEMS, dirt, np.int32), np.array(hidden, np.int64))
+    sums = NeighbourSums(cols, weights, np.full(ITEMS, dirt, np.int64), np.array(hidden, np.int64))
     sums.leave_out(sums.cols == 3)
     expected = np.zeros(ITEMS)
     np.add.at(expected, cols, weights)
@@ -37,3 +37,12 @@ def test_sums_of_what_may_be_seen(
     for item, place in zip(sums.items(best), sums.because(best).tolist(), strict=True):
         parts = np.where(cols == item, weights, 0).max(axis=1)
         assert place == parts.argmax()
+
+
+def test_what_a_row_is_filled_up_with_hides_no_neighbour() -> None:
+    cols, weights = np.array([[5, 0, 0, 0], [0, 7, 0, 0]]), np.array([[1, 0.5, 0, 0], [0.25, 2, 0, 0]], np.float32)
+    sums = NeighbourSums(cols, weights, np.zeros(ITEMS, np.int64), np.zeros(0, np.int64))
+    best = sums.strongest(9)
+    assert sums.items(best).tolist() == [7, 5, 0]
+    assert sums.values(best).tolist() == [2, 1, 0.75]
+    assert sums.because(best).tolist() == [1, 0, 0]

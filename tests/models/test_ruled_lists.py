@@ -68,9 +68,10 @@ def test_rules_hold_in_every_list(
     first: dict[str, int] = {}
     for name in sorted(every):
         for step, item in enumerate(every[name].items if every[name].kind == "pin" else ()):
-            first.setdefault(item, every[name].position + step)
+            if (position := every[name].position + step) < one.k:  # where that is too far down a later pin counts
+                first.setdefault(item, position)
     for place in places:
-        assert place.pinned == (place.item_id in first and first[place.item_id] < one.k)
+        assert place.pinned == (place.item_id in first)
         assert sum(place.shares.values()) == pytest.approx(1)
         assert RULE not in place.shares or (place.pinned and place.shares == {RULE: 1.0})
         assert RULE not in place.features

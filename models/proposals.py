@@ -36,5 +36,5 @@ def merged(lists: Sequence[Ranked], most: int) -> Ranked:
     numbers, place = np.unique(np.concatenate([items for items, _ in lists]), return_inverse=True)
     weights = np.concatenate([values for _, values in lists])
     scores: Floats = np.asarray(np.bincount(place, weights=weights, minlength=len(numbers)), np.float64)
-    order = np.argsort(-scores, kind="stable")[:most]
-    return numbers[order], scores[order]
+    numbers, scores = best_first((numbers, scores))
+    return numbers[:most], scores[:most]

@@ -17,7 +17,7 @@ from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent, units
 from agents.evaluation.pipeline import Pipeline
-from agents.evaluation.prequential import EVENTS_A_SECOND, TRAINED_AT_ONCE, Unit, groups
+from agents.evaluation.prequential import EVENTS_A_SECOND, TRAINED_AT_ONCE, Unit, groups, questions
 from agents.evaluation.report import OURS, POPULAR
 from agents.settings import Settings
 from models.accuracy import NOT_IN_LIST
@@ -122,15 +122,7 @@ class ColdItems:
         return [event for event in events if event.event.item_id not in self.withheld]
 
     def _ask(self, group: Sequence[Unit], report: ColdReport) -> None:
-        wanted: dict[str, list[str]] = {}
-        asked_ms: dict[str, int] = {}
-        for unit in group:
-            user = unit[0].user_id
-            history = self._histories.get(user)
-            new = dict.fromkeys(event.taken for event in unit if event.taken is not None)
-            # A withheld item enters no profile: that it was asked about is noted in the history kept here.
-            if history and (targets := [item for item in new if item not in history]):
-                wanted[user], asked_ms[user] = targets, unit[0].at_ms
+        wanted, asked_ms = questions(group, self._histories)
         if not wanted:
             return
         made = self._pipeline.ask_all(asked_ms, self._k, self._makers)
@@ -145,6 +137,7 @@ class ColdItems:
                     shown = of_users[place]
                     rank = shown.index(target) if target in shown else NOT_IN_LIST
                     report.ranks.setdefault(name, []).append(rank)
+                # A withheld item enters no profile: that it was asked about is noted in the history kept here.
                 if target in self.withheld:
                     self._histories[user].add(target)
 

@@ -5,7 +5,7 @@ again. Histories here are whole; a profile keeps `history_size` items, so that l
 that are long gone. The first part of the events only trains.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from agents.errors import SetupError
 from agents.evaluation.against import REFITS, Against
@@ -112,14 +112,7 @@ class Prequential:
 
     def _compare(self, group: Sequence[Unit], report: Report) -> None:
         """Ask for the lists of all users of a group, none of which knows of the group's events."""
-        wanted: dict[str, list[str]] = {}
-        asked_ms: dict[str, int] = {}
-        for unit in group:
-            user = unit[0].user_id
-            history = self._histories.get(user)
-            new = dict.fromkeys(event.taken for event in unit if event.taken is not None)
-            if history and (targets := [item for item in new if item not in history]):
-                wanted[user], asked_ms[user] = targets, unit[0].at_ms
+        wanted, asked_ms = questions(group, self._histories)
         users = list(wanted)
         mixes = [self._categories.mix(self._histories[user]) if self._categories else None for user in users]
         made = self._pipeline.ask_all(asked_ms, self._k, {OURS: None, **self._makers})
@@ -154,6 +147,21 @@ class Prequential:
         for user, item in taken:
             self._taken.add(item)
             self._histories.setdefault(user, set()).add(item)
+
+
+def questions(
+    group: Iterable[Unit], histories: Mapping[str, Collection[str]]
+) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """User → items of the group's events that are new to the user, and when the first came, of users with a history."""
+    wanted: dict[str, list[str]] = {}
+    asked_ms: dict[str, int] = {}
+    for unit in group:
+        user = unit[0].user_id
+        history = histories.get(user)
+        new = dict.fromkeys(event.taken for event in unit if event.taken is not None)
+        if history and (targets := [item for item in new if item not in history]):
+            wanted[user], asked_ms[user] = targets, unit[0].at_ms
+    return wanted, asked_ms
 
 
 def _parts(left: Iterator[Unit], count: int) -> Iterator[list[EvaluationEvent]]:

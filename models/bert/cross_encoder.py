@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.bert.encoder import GPU_TOKENS, Device, batches, choose_device
+from models.bert.encoder import GPU_TOKENS, Device, batches, choose_device, padded
 from models.bert.folder import ModelFolder, model_version
 from models.bert.loading import load_classifier, load_tokenizer
 from models.bert.packed import PackedBert, fits
@@ -84,10 +84,9 @@ class CrossEncoder:
             flat = torch.from_numpy(np.concatenate([ids for ids, _ in part]))
             types = torch.from_numpy(np.concatenate([np.arange(len(ids)) >= first for ids, first in part]))
             return self._packed.logits(flat, types.int(), lengths)
-        tokens = np.full((len(part), lengths[-1]), self._pad, np.int64)
-        types_of, mask = np.zeros_like(tokens), np.zeros_like(tokens)
+        tokens, mask = padded([ids for ids, _ in part], self._pad)
+        types_of = np.zeros_like(tokens)
         for row, (ids, first) in enumerate(part):
-            tokens[row, : len(ids)], mask[row, : len(ids)] = ids, 1
             types_of[row, first : len(ids)] = 1
         arrays = {"input_ids": tokens, "attention_mask": mask, **({"token_type_ids": types_of} if self._typed else {})}
         logits: torch.Tensor = self._model(

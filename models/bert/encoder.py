@@ -6,12 +6,12 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModel
 
 from models.bert.folder import ModelError, ModelFolder, model_version
-from models.bert.loading import be_quiet, load_tokenizer
+from models.bert.loading import load_bare, load_tokenizer
 
 Floats = NDArray[np.float32]
+Tokens = NDArray[np.int64]
 Device = Literal["auto", "cpu", "cuda"]
 
 CPU_TOKENS = 2_048
@@ -35,18 +35,8 @@ class Encoder:
             torch.set_num_threads(threads)
         self._tokens_at_once = GPU_TOKENS if self.device.type == "cuda" else CPU_TOKENS
         self._folder = folder
-        be_quiet()
         self._tokenizer = load_tokenizer(folder)
-        try:
-            self._model = AutoModel.from_pretrained(
-                folder.path,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=torch.bfloat16 if self.device.type == "cuda" else torch.float32,
-            )
-        except Exception as exc:  # as in `loading`
-            raise ModelError(f"{folder.path} does not load as a BERT model: {exc}") from exc
-        self._model.to(self.device).eval()
+        self._model = load_bare(folder, torch.bfloat16 if self.device.type == "cuda" else torch.float32).to(self.device)
         self.dimension = int(self._model.config.hidden_size)
         self.version = model_version(folder)
         self._pad = self._tokenizer.pad_token_id or 0
@@ -66,12 +56,7 @@ class Encoder:
     @torch.inference_mode()
     def _embed(self, ids: list[list[int]]) -> Floats:
         """Vectors of texts of about one length."""
-        width = max(1, *map(len, ids), 1)
-        tokens = np.full((len(ids), width), self._pad, np.int64)
-        mask = np.zeros((len(ids), width), np.int64)
-        for row, text in enumerate(ids):
-            tokens[row, : len(text)] = text
-            mask[row, : len(text)] = 1
+        tokens, mask = padded(ids, self._pad)
         mask[:, 0] = 1
         attended = torch.from_numpy(mask).to(self.device)
         hidden = self._model(input_ids=torch.from_numpy(tokens).to(self.device), attention_mask=attended)
@@ -83,6 +68,16 @@ class Encoder:
             pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
         unit: Floats = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
         return unit
+
+
+def padded(ids: Sequence[Sequence[int] | NDArray[np.integer]], pad: int) -> tuple[Tokens, Tokens]:
+    """Token ids filled up to the longest text (at least 1), and 1 where there is a token: both [len(ids), longest]."""
+    tokens = np.full((len(ids), max(1, *map(len, ids), 1)), pad, np.int64)
+    mask = np.zeros_like(tokens)
+    for row, text in enumerate(ids):
+        tokens[row, : len(text)] = text
+        mask[row, : len(text)] = 1
+    return tokens, mask
 
 
 def choose_device(wanted: Device) -> torch.device:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from models.bert.folder import ModelError, ModelFolder
@@ -20,9 +20,18 @@ def be_quiet() -> None:
 
 def load_tokenizer(folder: ModelFolder) -> Any:
     """The folder's tokenizer. Raises ModelError."""
+    return _pretrained(AutoTokenizer, folder)
+
+
+def load_bare(folder: ModelFolder, dtype: torch.dtype) -> Any:
+    """A model without a head, ready to infer, on the processor. Raises ModelError."""
+    return _pretrained(AutoModel, folder, use_safetensors=True, dtype=dtype).eval()
+
+
+def _pretrained(kind: Any, folder: ModelFolder, **options: object) -> Any:
     be_quiet()
     try:
-        return AutoTokenizer.from_pretrained(folder.path, trust_remote_code=False)
+        return kind.from_pretrained(folder.path, trust_remote_code=False, **options)
     except Exception as exc:  # transformers raises OSError, ValueError, KeyError, RuntimeError, its own
         raise ModelError(f"{folder.path} does not load as a BERT model: {exc}") from exc
 
@@ -72,18 +81,8 @@ def _draw_head(model: Any) -> None:
 
 def _load(folder: ModelFolder, dtype: torch.dtype, **options: object) -> tuple[Any, set[str]]:
     """A model and the names of its weights that the folder does not have."""
-    be_quiet()
+    options |= {"use_safetensors": True, "dtype": dtype, "output_loading_info": True}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(HEAD_SEED)
-        try:
-            model, told = AutoModelForSequenceClassification.from_pretrained(
-                folder.path,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=dtype,
-                output_loading_info=True,
-                **options,
-            )
-        except Exception as exc:  # as above
-            raise ModelError(f"{folder.path} does not load as a BERT model: {exc}") from exc
+        model, told = _pretrained(AutoModelForSequenceClassification, folder, **options)
     return model, set(told["missing_keys"])

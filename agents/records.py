@@ -152,6 +152,10 @@ class Recommendation(msgspec.Struct, gc=False):
     """Kafka time of the (last) record that asked for it."""
     ranker: str = "fixed"
     """Weights of the sources: `fixed`, those of the settings, or the version of the learned ones."""
+    cross_model: str | None = None
+    """Version of the cross-encoder that read the best candidates; null: none did."""
+    cross_scored: int = 0
+    """How many of them it read; fewer than it was to, for want of time: `degraded`."""
 
 
 class Choice(msgspec.Struct, gc=False):

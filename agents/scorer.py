@@ -1,7 +1,6 @@
 """The scorer worker: `candidates` → ranked lists with reasons → `recommendations`, exactly once."""
 
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
@@ -9,7 +8,7 @@ from typing import NoReturn
 from confluent_kafka import KafkaException
 
 from agents.admin import check_topics
-from agents.errors import RecordError, SetupError
+from agents.errors import RecordError
 from agents.expired import send_expired, send_stale
 from agents.exposure import EXPOSURE, read_exposure
 from agents.packed import CANDIDATES, Candidates
@@ -28,6 +27,7 @@ from agents.runtime.process import DataFolder, Ending, run_alone
 from agents.runtime.refusal import refused
 from agents.scoring.catalogue import Catalogue
 from agents.scoring.lists import ListMaker, check_candidates, rank_config
+from agents.scoring.models import load_encoder, load_second_stage
 from agents.scoring.vector_store import VectorStore
 from agents.scoring.views import Views
 from agents.settings import Settings
@@ -36,6 +36,7 @@ from agents.variants import by_variant, explores, with_own_weights
 from models.bert.contract import TextEncoder
 from models.new_items import NewItems
 from models.rules.rule import ShopRule
+from models.second_stage import SecondStage
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +51,23 @@ FETCH_WAIT_MS = 100
 class Scorer:
     """One scorer: makes the lists of each batch of candidates."""
 
-    def __init__(self, settings: Settings, encoder: TextEncoder | None, store: VectorStore | None, metrics: Metrics):
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: TextEncoder | None,
+        store: VectorStore | None,
+        metrics: Metrics,
+        second: SecondStage | None = None,
+    ) -> None:
         self._topics, self._metrics = build_topics(settings), metrics
         self.catalogue = Catalogue(encoder, store)
         config = rank_config(settings)
         self._sources = {source for source, weight in config.weights.items() if weight > 0}
         variants = {variant: rank_config(varied) for variant, varied in by_variant(settings)}
         self.new_items = NewItems(self.catalogue.index, settings.explore_impressions)
-        self._maker = ListMaker(self.catalogue.index, config, encoder, variants, self.new_items)
+        self._maker = ListMaker(
+            self.catalogue.index, config, encoder, variants, self.new_items, second, settings.cross_ms / 1000
+        )
         self._learned_ranker = settings.learned_ranker
         self._own_weights = with_own_weights(settings)
         self._told: set[str] = set()
@@ -109,6 +119,7 @@ class Scorer:
             key, value = candidates.user_id.encode(), encode_json(recommendation)
             transaction.send(self._topics.recommendations.name, partition, key, value)
             self._metrics.add("lists_total", degraded=str(recommendation.degraded).lower())
+            self._metrics.add("pairs_scored_total", recommendation.cross_scored)
         self._metrics.observe("score_seconds", time.perf_counter() - began)
 
     def _tell_unknown(self, variants: Sequence[str]) -> None:
@@ -147,29 +158,6 @@ class Scorer:
             send_expired(*to, name, request_id, candidates.variant)
 
 
-def load_encoder(settings: Settings) -> TextEncoder | None:
-    """The encoder that the settings name; None: they name none. Raises `SetupError` if it cannot be loaded."""
-    if not settings.bert_model:
-        return None
-    try:
-        from models.bert.encoder import Encoder
-        from models.bert.folder import find_model
-    except ImportError as exc:
-        raise SetupError(
-            f"PROFILESTREAM_BERT_MODEL is set, but {exc.name} is not installed: pip install 'profilestream[scorer]', "
-            "or leave the setting empty to blend without BERT"
-        ) from exc
-    try:
-        return Encoder(find_model(settings.bert_model), settings.device, settings.scorer_threads or _half_the_cores())
-    except ValueError as exc:
-        raise SetupError(f"PROFILESTREAM_BERT_MODEL: {exc}") from exc
-
-
-def _half_the_cores() -> int:
-    """torch's threads wait for each other: where one has to share its core, all stand still (10 ms became 200)."""
-    return max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
-
-
 def run(settings: Settings) -> NoReturn:
     """Work until told to stop or an error. Does not return: the process ends with the exit code."""
     run_alone(settings, _work)
@@ -190,7 +178,7 @@ def _work(settings: Settings, ending: Ending) -> None:
     check_topics(settings, [topic.name for topic in needed], NAME)
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
-    scorer = Scorer(settings, encoder, store, metrics)
+    scorer = Scorer(settings, encoder, store, metrics, load_second_stage(settings))
     views = Views(settings)
     views.start(metrics)
     producer = start_producer(settings, group)

@@ -172,6 +172,14 @@ class Settings(SecuritySettings):
     weight_interest: float = Field(0.2, ge=0, le=MOST_WEIGHT, description="… of popularity by interest.")
     weight_fresh: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of freshness.")
     weight_content: float = Field(0.1, ge=0, le=MOST_WEIGHT, description="… of the nearness of texts.")
+    cross_model: str = Field(
+        "", description="Folder (`profilestream train`) or Hugging Face id of a cross-encoder; empty: no second stage."
+    )
+    cross_candidates: int = Field(20, ge=1, le=1_000, description="Best candidates of a list that it reads.")
+    cross_ms: int = Field(
+        150, ge=1, le=5_000, description="It works on a batch so long; lists that it does not get to are `degraded`."
+    )
+    weight_bert: float = Field(0.5, ge=0, le=MOST_WEIGHT, description="Weight of what it says, in the blend.")
     learned_ranker: bool = Field(
         True, description="Rank with the learner's weights while they are better; off: with these alone."
     )

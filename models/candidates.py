@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
-from models.neighbour_sums import NeighbourSums
+from models.kernels.item_sums import NO_MASK, strongest_sums
+from models.kernels.sources import distinct, first_shown, ridge_scores
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists, Ranked
-from models.proposals import best_first, merged, union
+from models.proposals import best_first, merged
 from models.user_cf import NO_STRENGTHS, ActiveUsers, Strengths
 
 SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
@@ -85,26 +86,21 @@ class Selected:
 
 @dataclass
 class _Scratch:
-    """Arrays over all items that are kept between batches, so that a list costs nothing per item."""
+    """Arrays over all items that are kept between lists, so that a list costs nothing per item."""
 
-    unavailable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    all_available: bool = True
-    hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    slot: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """For `_union`."""
-    entry: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """For `NeighbourSums`."""
-    recency: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    """What the items of the history at work weigh in ridge scores; 0 for all others."""
+    unavailable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    hidden: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """… and those that the user at work must not see."""
+    sums: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    slots: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def grow(self, size: int) -> None:
-        more = 2 * size - len(self.slot)
-        if len(self.slot) < size:
-            self.unavailable = np.concatenate([self.unavailable, np.zeros(more, bool)])
+        more = 2 * size - len(self.slots)
+        if len(self.slots) < size:
+            self.unavailable = np.concatenate([self.unavailable, np.zeros(more, np.bool_)])
             self.hidden = self.unavailable.copy()
-            self.slot = np.zeros(2 * size, np.int64)
-            self.recency = np.zeros(2 * size, np.float32)
-            self.entry = np.zeros(2 * size, np.int64)
+            self.sums = np.zeros(2 * size, np.float32)
+            self.slots = np.zeros(2 * size, np.int32)
 
 
 class CandidateSelector:
@@ -121,23 +117,29 @@ class CandidateSelector:
         self._scratch = _Scratch()
         self._recencies: dict[float, NDArray[np.float32]] = {}
         """Power → weights of places, the newest first."""
+        self._grow()
+        nothing = np.zeros(0, np.int64)
+        self._one(Wanted(nothing, nothing, nothing))  # compiles, or loads, what the first list must not wait for
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
         self._scratch.grow(len(self._table.items))
         self._scratch.unavailable[:] = False
         self._scratch.unavailable[unavailable] = True
-        self._scratch.all_available = not len(unavailable)
         self._scratch.hidden[:] = self._scratch.unavailable
 
     def select(self, users: Sequence[Wanted]) -> list[Selected]:
         """Candidates of each user, item-CF first (strongest first), then the other sources."""
-        self._table.grow()
-        self._scratch.grow(len(self._table.items))
+        self._grow()
         if self._active is None:
             return [self._one(user) for user in users]
         asked = [(one.user, one.strengths or NO_STRENGTHS) for one in users]
         return [self._one(*both) for both in zip(users, self._active.scores(asked), strict=True)]
+
+    def _grow(self) -> None:
+        """Room for every known item: what is compiled does not look where an array ends."""
+        self._table.grow()
+        self._scratch.grow(max(len(self._table.items), 1))
 
     def _recency(self, user: Wanted, power: float) -> NDArray[np.float32]:
         """How much each item of `recent` weighs; `power`: of who asks while at it."""
@@ -148,51 +150,44 @@ class CandidateSelector:
         return known[:count]
 
     def _one(self, user: Wanted, by_users: Ranked | None = None) -> Selected:
-        scratch = self._scratch
-        sums = self._sums(user)
-        best = sums.strongest(self._config.item_cf)
+        scratch, table = self._scratch, self._table
         scratch.hidden[user.hidden] = True
-        try:
-            proposals = [(sums.items(best), sums.values(best)), *self._others(user)]
-            if by_users is not None:
-                proposals.append(self._shown(user, best_first(by_users), self._config.user_cf))
-        finally:
-            scratch.hidden[user.hidden] = scratch.unavailable[user.hidden]
-        items, places = union([numbers for numbers, _ in proposals], scratch.slot)
+        recent = np.ascontiguousarray(user.recent)
+        items, sums, grounds = strongest_sums(
+            recent,
+            self._recency(user, self._config.recency_power),
+            table.cols,
+            table.weights,
+            scratch.hidden,
+            NO_MASK if user.only is None else user.only,
+            self._config.item_cf,
+            GROUNDED,
+            scratch.sums,
+        )
+        proposals: list[tuple[Ints, NDArray[np.floating]]] = [(items, sums), *self._others(user)]
+        if by_users is not None:
+            proposals.append(self._shown(user, best_first(by_users), self._config.user_cf))
+        scratch.hidden[user.hidden] = scratch.unavailable[user.hidden]
+        numbers = np.concatenate([numbers for numbers, _ in proposals])
+        items, places = distinct(numbers, scratch.slots)
         scores = np.zeros((len(self.sources), len(items)), np.float32)
-        for row, at, (_, values) in zip(_PROPOSING, places, proposals, strict=False):
-            scores[row, at] = values
-        scores[_RIDGE] = self._ridge(user, items)
+        begin = 0
+        for row, (_, values) in zip(_PROPOSING, proposals, strict=False):
+            scores[row, places[begin : begin + len(values)]] = values
+            begin += len(values)
+        scores[_RIDGE] = ridge_scores(
+            items,
+            recent,
+            _by_basket(self._recency(user, self._config.ridge_recency_power), user.times),
+            table.cols,
+            table.ridge,
+            scratch.sums,
+        )
         known = items < len(self._popular.popularity)
         scores[_POPULAR, known] = self._popular.popularity[items[known]]
         because = np.full(len(items), -1, np.int64)
-        grounded = best[:GROUNDED]
-        because[: len(grounded)] = sums.because(grounded)
+        because[: len(grounds)] = grounds
         return Selected(items, scores, because)
-
-    def _sums(self, user: Wanted) -> NeighbourSums:
-        """Item-CF sums of what this user may see."""
-        recent, scratch = user.recent, self._scratch
-        weights = self._table.weights.take(recent, 0)
-        weights *= self._recency(user, self._config.recency_power)[:, None]
-        cols = self._table.cols.take(recent, 0)
-        sums = NeighbourSums(cols, weights, scratch.entry, user.hidden)
-        if not scratch.all_available:
-            sums.leave_out(scratch.unavailable.take(sums.cols))
-        if user.only is not None:
-            sums.leave_out(~user.only.take(sums.cols))
-        return sums
-
-    def _ridge(self, user: Wanted, items: Ints) -> NDArray[np.float32]:
-        """Ridge scores of these items, [C]; 0 where the history is not among an item's ridge neighbours."""
-        recent, weights, ridge = user.recent, self._scratch.recency, self._table.ridge.take(items, 0)
-        # Written from the oldest on: an item that occurs twice weighs as its newest place.
-        recency = self._recency(user, self._config.ridge_recency_power)
-        weights[recent[::-1]] = _by_basket(recency, user.times)[::-1]
-        near = weights.take(self._table.cols.take(items, 0)[:, : ridge.shape[1]])
-        weights[recent] = 0
-        scores: NDArray[np.float32] = np.einsum("cr,cr->c", near, ridge)
-        return scores
 
     def _others(self, user: Wanted) -> list[Ranked]:
         """What popular, segment, interest and fresh propose, in the order of `SOURCES`."""
@@ -219,10 +214,7 @@ class CandidateSelector:
     def _shown(self, user: Wanted, ranked: Ranked, most: int) -> Ranked:
         """The best `most` of a ranked list that this user may see."""
         numbers, scores = ranked
-        shown = ~self._scratch.hidden[numbers]
-        if user.only is not None:
-            shown &= user.only[numbers]
-        places = shown.nonzero()[0][:most]
+        places = first_shown(numbers, most, self._scratch.hidden, NO_MASK if user.only is None else user.only)
         return numbers[places], scores[places]
 
 

@@ -197,8 +197,12 @@ class ItemIndex:
 
     def title(self, item_id: str) -> str:
         """The item's title; its id where it has none."""
+        return self.own_title(item_id) or item_id
+
+    def own_title(self, item_id: str) -> str:
+        """The item's title; empty where it has none."""
         place = self._places.get(item_id, -1)
-        return (self._titles[place] if place >= 0 else "") or item_id
+        return self._titles[place] if place >= 0 else ""
 
     def _with_words(self, table: NDArray[np.int32], place: int, words: Sequence[str]) -> NDArray[np.int32]:
         """The table with these words in the row `place`; a wider one where it is too narrow."""

@@ -38,6 +38,10 @@ class ListInput:
     """The item on the page: counts as the newest."""
     query: Floats | None = None
     """Unit vector [d] of the words searched for."""
+    search: str = ""
+    """These words."""
+    until: float = np.inf
+    """When the second stage must be done with it, by its clock."""
     after_pause: bool = False
     """The user was away for long before asking."""
     categories: list[str] = field(default_factory=list)

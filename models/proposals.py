@@ -3,24 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.cooccurrence import Ints
 from models.neighbour_table import Floats
 from models.popular import Ranked
-
-
-def union(parts: Sequence[Ints], slot: NDArray[np.int64]) -> tuple[Ints, list[Ints]]:
-    """The distinct numbers of all parts in the order in which they come first, and each part's places in that.
-
-    slot: scratch for all numbers, whatever it holds.
-    """
-    every = np.concatenate(parts)
-    order = np.arange(len(every))
-    slot[every[::-1]] = order[::-1]  # of several writes to one slot the last, the first place, stays
-    distinct = every[slot[every] == order]
-    slot[distinct] = order[: len(distinct)]
-    return distinct, [slot[part] for part in parts]
 
 
 def best_first(ranked: Ranked) -> Ranked:

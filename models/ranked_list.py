@@ -1,27 +1,26 @@
 """One ranked list from candidates and the catalogue: rules → content → blend → boosts → variety → pins → shares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.drafts import Draft, make_drafts, wanted_vector
 from models.item_index import Floats, ItemIndex
-from models.pool import CONTENT, NAMED, RULE, ListInput, Pool, allowed_pins, limits_of, make_pool, with_named
-from models.ranking import BandWeights, Blend, blend, profile_embedding, shown_shares, source_weights
+from models.pool import CONTENT, NAMED, ListInput
+from models.ranking import BandWeights, Blend, blend, shown_shares, source_weights
 from models.rules.item_rules import ItemRules
 from models.rules.pins import with_pins
+from models.second_stage import BERT, SecondStage
 from models.varied import Variety, make_caps, rows_of, vary
 
 __all__ = ["CONTENT", "ListInput", "RankConfig", "Ranked", "rank_lists"]
 
 HISTORY_LENGTH = "history_length"
 FEATURE_DIGITS = 5
-CONTENT_ITEMS = 32
-"""Newest items that make the profile embedding: all older ones together weigh less than 1 %."""
-CELLS_AT_ONCE = 1 << 24
-"""Cosines of lists × items in memory at a time (64 MB)."""
 LISTS_AT_ONCE = 64
 """Blended together: few enough for their candidates' vectors to stay near the processor."""
 
@@ -70,80 +69,58 @@ class Ranked(NamedTuple):
     """A rule put it at its place."""
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """A list before its order is known: its candidates, and those that rules hold at a position."""
-
-    one: ListInput
-    pool: Pool
-    sources: list[str]
-    pins: list[tuple[int, int]]
-    """(position, place in the pool)"""
-
-
 def rank_lists(
-    inputs: Sequence[ListInput], index: ItemIndex, config: RankConfig, content: bool, rules: ItemRules | None = None
+    inputs: Sequence[ListInput],
+    index: ItemIndex,
+    config: RankConfig,
+    content: bool,
+    rules: ItemRules | None = None,
+    second: SecondStage | None = None,
 ) -> list[list[Ranked]]:
     """The list of each input. `content`: use the embeddings of the index, as a source and for variety.
 
-    rules: of this index, refreshed.
+    rules: of this index, refreshed. second: a model that reads the best candidates closely, if `BERT` has a weight.
     """
-    drafts = _drafts(inputs, index, config, content, rules)
+    drafts = make_drafts(inputs, index, config.candidates_content, content, rules)
+    if second is not None and config.weights.get(BERT, 0.0) > 0:
+        best: list[list[int]] = [[] for _ in drafts]
+        for part in _alike(drafts):
+            for at, places in zip(part, _best([drafts[at] for at in part], config, rules, second.most), strict=True):
+                best[at] = places
+        second.read(drafts, best, index)
     variety = Variety(config.diversity, config.calibration, by_vectors=content)
+    lists: list[list[Ranked]] = [[] for _ in inputs]
+    for part in _alike(drafts):
+        ranked = _rank([drafts[at] for at in part], index, config, variety, rules)
+        for at, made in zip(part, ranked, strict=True):
+            lists[at] = made
+    return lists
+
+
+def _alike(drafts: Sequence[Draft]) -> Iterator[list[int]]:
+    """Numbers of drafts that have candidates, those of the same sources together, `LISTS_AT_ONCE` at most."""
     alike: dict[tuple[str, ...], list[int]] = {}
     for at, draft in enumerate(drafts):
         if draft.pool.ids:
             alike.setdefault(tuple(draft.sources), []).append(at)
-    lists: list[list[Ranked]] = [[] for _ in inputs]
     for group in alike.values():
         for start in range(0, len(group), LISTS_AT_ONCE):
-            part = group[start : start + LISTS_AT_ONCE]
-            ranked = _rank([drafts[at] for at in part], index, config, variety, rules)
-            for at, made in zip(part, ranked, strict=True):
-                lists[at] = made
-    return lists
+            yield group[start : start + LISTS_AT_ONCE]
 
 
-def _drafts(
-    inputs: Sequence[ListInput], index: ItemIndex, config: RankConfig, content: bool, rules: ItemRules | None
-) -> list[_Draft]:
-    vectors = [_wanted(one, index) if content else None for one in inputs]
-    at_once = max(1, CELLS_AT_ONCE // max(1, len(index)))
-    drafts: list[_Draft] = []
-    for start in range(0, len(inputs), at_once):
-        part, wanted = inputs[start : start + at_once], vectors[start : start + at_once]
-        rows = [vector for vector in wanted if vector is not None]
-        cosines = iter(np.stack(rows) @ index.vectors.T if rows else ())
-        drafts += [
-            _draft(one, index, config, next(cosines) if vector is not None else None, rules)
-            for one, vector in zip(part, wanted, strict=True)
-        ]
-    return drafts
+class _Blended(NamedTuple):
+    """The blended scores of lists of the same sources, each with candidates."""
+
+    blend: Blend
+    totals: Floats
+    """[B, n], with boosts"""
+    free: Floats
+    """[B, n], the same; −∞ for what is no candidate, and for pinned ones"""
+    places: NDArray[np.int64]
+    """[B, n], of the candidates in the index, −1: not there"""
 
 
-def _draft(
-    one: ListInput, index: ItemIndex, config: RankConfig, cosines: Floats | None, rules: ItemRules | None
-) -> _Draft:
-    limits = limits_of(one, index)
-    pool, sources = make_pool(one, index, config.candidates_content, cosines, limits, rules)
-    pins = allowed_pins(one, index, limits, rules)
-    sources = with_named(pool, sources, [item for _, item in pins], index, RULE)
-    return _Draft(one, pool, sources, [(position, pool.ids.index(item)) for position, item in pins])
-
-
-def _wanted(one: ListInput, index: ItemIndex) -> Floats | None:
-    """The profile embedding, with what is on the page first."""
-    newest = [one.context_item, *one.recent[:CONTENT_ITEMS]] if one.context_item else one.recent[:CONTENT_ITEMS]
-    places = index.places(dict.fromkeys(newest))
-    has_vector = np.flatnonzero(places >= 0)
-    has_vector = has_vector[index.embedded[places[has_vector]]]
-    return profile_embedding(index.vectors[places[has_vector]], has_vector, one.query)
-
-
-def _rank(
-    drafts: Sequence[_Draft], index: ItemIndex, config: RankConfig, variety: Variety, rules: ItemRules | None
-) -> list[list[Ranked]]:
-    """Lists of the same sources, each with candidates."""
+def _blended(drafts: Sequence[Draft], config: RankConfig, rules: ItemRules | None) -> _Blended:
     counts = [len(draft.pool.ids) for draft in drafts]
     most = max(counts)
     scores = np.zeros((len(drafts), len(drafts[0].sources), most), np.float32)
@@ -155,6 +132,21 @@ def _rank(
     free = np.where(np.arange(most) < np.array(counts)[:, None], totals, -np.inf)
     for at, draft in enumerate(drafts):
         free[at, [place for _, place in draft.pins]] = -np.inf
+    return _Blended(blended, totals, free, places)
+
+
+def _best(drafts: Sequence[Draft], config: RankConfig, rules: ItemRules | None, most: int) -> Iterator[list[int]]:
+    """Places in the pool of the best candidates of each draft, best first; none of those that rules hold."""
+    for row in _blended(drafts, config, rules).free:
+        best = np.argsort(-row, kind="stable")[:most]
+        yield best[row[best] > -np.inf].tolist()
+
+
+def _rank(
+    drafts: Sequence[Draft], index: ItemIndex, config: RankConfig, variety: Variety, rules: ItemRules | None
+) -> list[list[Ranked]]:
+    """Lists of the same sources, each with candidates."""
+    blended, totals, free, places = _blended(drafts, config, rules)
     varied = vary(
         free,
         places,
@@ -175,7 +167,7 @@ def _rank(
 
 
 def _ranked(
-    drafts: Sequence[_Draft], index: ItemIndex, blended: Blend, totals: Floats, picked: Sequence[Sequence[int]]
+    drafts: Sequence[Draft], index: ItemIndex, blended: Blend, totals: Floats, picked: Sequence[Sequence[int]]
 ) -> list[list[Ranked]]:
     """What is told of the picked candidates of each list."""
     sources = drafts[0].sources
@@ -224,6 +216,6 @@ def _ranked(
 def _searched(one: ListInput, index: ItemIndex, at: int) -> bool:
     if one.query is None:
         return False
-    history = _wanted(replace(one, query=None), index)
+    history = wanted_vector(replace(one, query=None), index)
     item = index.vectors[at]
     return history is None or bool(one.query @ item >= history @ item)

@@ -60,6 +60,7 @@ _SENTENCES: dict[str, Callable[[Grounds], str]] = {
     "interest": _interest,
     "fresh": _fresh,
     "content": _content,
+    "bert": lambda _: "fits what you looked at lately",
     "rule": lambda _: "picked by the shop",
     "explore": lambda _: "new in the catalogue",
     "request": lambda _: "one of those asked for",

@@ -16,8 +16,9 @@ from agents.records import Filters, Item, ModelVersion, Recommendation, Request,
 from agents.rules import read_rule
 from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
-from agents.scorer import Scorer, load_encoder
+from agents.scorer import Scorer
 from agents.scoring.lists import ListMaker, rank_config
+from agents.scoring.models import load_encoder, load_second_stage
 from agents.scoring.vector_store import VectorStore
 from agents.scoring.views import read_taken
 from agents.settings import Settings
@@ -61,7 +62,8 @@ class Pipeline:
         self._encoder = encoder = load_encoder(settings)
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
         self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
-        self._scorer = Scorer(settings, encoder, self._vectors, Metrics())
+        second = load_second_stage(settings, clock=lambda: 0.0)  # no list is late, however long it takes
+        self._scorer = Scorer(settings, encoder, self._vectors, Metrics(), second)
         self._learner = LearnerAgent(settings, Metrics()) if feedback else None
         self.ranker: ModelVersion | None = None
         """What the learner published last."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,6 +23,7 @@ from models.ranked_list import RankConfig, Ranked, rank_lists
 from models.ranking import BandWeights
 from models.reasons import Grounds, reason
 from models.rules.item_rules import ItemRules
+from models.second_stage import BERT, SecondStage
 
 ENOUGH_EMBEDDED = 0.99
 """Share of the catalogue that must have a vector: with less, content would favour what happens to have one."""
@@ -39,11 +41,15 @@ FIXED = "fixed"
 NO_MODEL = "no model"
 NO_TEXTS = "no item texts"
 NOT_EMBEDDED = "embeddings not ready"
+NO_TIME = "no time"
+"""The cross-encoder did not get to all candidates that it was to read."""
+AFTER_S = 0.02
+"""What a list takes after the second stage, until it can be read."""
 
 
 def rank_config(settings: Settings) -> RankConfig:
     """The settings that ranking needs."""
-    sources = (*SOURCES, USER_CF, CONTENT)
+    sources = (*SOURCES, USER_CF, CONTENT, *([BERT] if settings.cross_model else []))
     return RankConfig(
         weights={source: getattr(settings, f"weight_{source}") for source in sources},
         candidates_content=settings.candidates_content,
@@ -73,6 +79,14 @@ def check_candidates(candidates: Candidates) -> None:
         raise RecordError("bad_packed", "Candidates: a score is not a number")
 
 
+class _Made(NamedTuple):
+    """A list, and how many candidates the second stage was to read and read."""
+
+    places: list[Ranked]
+    asked: int
+    scored: int
+
+
 class ListMaker:
     """Makes the lists of a batch; keeps the vectors of recent searches."""
 
@@ -83,15 +97,19 @@ class ListMaker:
         encoder: TextEncoder | None,
         variants: Mapping[str, RankConfig] | None = None,
         new_items: NewItems | None = None,
+        second: SecondStage | None = None,
+        second_s: float = np.inf,
     ) -> None:
         """`variants`: how lists of variants are ranked; those of all others are ranked by `config`.
 
-        `new_items`: those of the index, which places for exploring show; None: they show others.
+        `new_items`: those of the index, which places for exploring show; None: they show others. `second`: reads the
+        best candidates of each list, for at most `second_s` seconds of a batch.
         """
         self._index = index
         self._configs = {**(variants or {}), DEFAULT: config}
         self._encoder = encoder
         self._new = new_items
+        self.second, self._second_s = second, second_s
         self._queries: dict[str, NDArray[np.float32]] = {}
         self.rules = ItemRules(index)
         """The shop's rules, as of the last batch."""
@@ -113,14 +131,25 @@ class ListMaker:
         left_out = self._left_out()
         content = not left_out
         queries = self._query_vectors(batch) if content else {}
-        inputs = [_input(one, queries.get(one.query)) for one in batch]
+        inputs = [
+            _input(one, queries.get(one.query), until)
+            for one, until in zip(batch, self._until(batch, now_s), strict=True)
+        ]
         if self._new is not None and self._explores:
             self._new.refresh()
         ranked = self._ranked(batch, inputs, content)
         model = self._encoder.version if self._encoder and content else None
         return [
-            self._recommendation(one, places, now_s, model, left_out) for one, places in zip(batch, ranked, strict=True)
+            self._recommendation(one, made, now_s, model, left_out) for one, made in zip(batch, ranked, strict=True)
         ]
+
+    def _until(self, batch: Sequence[Candidates], now_s: float) -> Sequence[float]:
+        """When the second stage must be done with each list, by its clock."""
+        if self.second is None:
+            return [np.inf] * len(batch)
+        now = self.second.clock()
+        left = [one.deadline_ms / 1000 - now_s - AFTER_S if one.deadline_ms else np.inf for one in batch]
+        return [now + min(self._second_s, seconds) for seconds in left]
 
     def knows(self, variant: str) -> bool:
         """Whether lists of this variant are ranked as the variant wants."""
@@ -130,18 +159,23 @@ class ListMaker:
     def _explores(self) -> bool:
         return any(config.explore_slots for config in self._configs.values())
 
-    def _ranked(
-        self, batch: Sequence[Candidates], inputs: Sequence[ListInput], content: bool
-    ) -> Iterator[list[Ranked]]:
-        """The ranks of each list, in order; those of a variant are ranked together."""
-        ranked = {}
+    def _ranked(self, batch: Sequence[Candidates], inputs: Sequence[ListInput], content: bool) -> Iterator[_Made]:
+        """The places of each list, in order; those of a variant are ranked together."""
+        ranked: dict[str, Iterator[_Made]] = {}
         for variant in dict.fromkeys(one.variant for one in batch):
             config, (of_variant, names) = self._configs[variant], _of(variant, batch, inputs)
-            lists = rank_lists(of_variant, self._index, config, content, self.rules)
+            lists = rank_lists(of_variant, self._index, config, content, self.rules, self.second)
+            read = self._read(config, len(of_variant))
             if self._new is not None:
                 lists = explore_lists(of_variant, lists, names, self._index, self._new, config, content, self.rules)
-            ranked[variant] = iter(lists)
+            ranked[variant] = map(_Made, lists, *read)
         return (next(ranked[one.variant]) for one in batch)
+
+    def _read(self, config: RankConfig, count: int) -> tuple[Sequence[int], Sequence[int]]:
+        """Of each list that was ranked last: candidates that the second stage was to read, and that it read."""
+        if self.second is None or not config.weights.get(BERT):
+            return [0] * count, [0] * count
+        return self.second.asked, self.second.scored
 
     def _left_out(self) -> str:
         if self._encoder is None:
@@ -159,21 +193,24 @@ class ListMaker:
         return self._queries
 
     def _recommendation(
-        self, one: Candidates, places: list[Ranked], now_s: float, model: str | None, left_out: str
+        self, one: Candidates, made: _Made, now_s: float, model: str | None, left_out: str
     ) -> Recommendation:
+        late = made.scored < made.asked
         return Recommendation(
             recommendation_id=one.recommendation_id,
             user_id=one.user_id,
-            items=[self._item(one, place) for place in places],
+            items=[self._item(one, place) for place in made.places],
             triggers=one.triggers,
             created_at=now_s,
             request_id=one.request_id,
-            degraded=left_out == NOT_EMBEDDED,
-            degraded_reason=left_out,
+            degraded=late or left_out == NOT_EMBEDDED,
+            degraded_reason=NO_TIME if late else left_out,
             model=model,
             variant=one.variant,
             asked_at=one.asked_ms / 1000,
             ranker=learned.version if (learned := self._configs[one.variant].learned) else FIXED,
+            cross_model=self.second.scorer.version if self.second is not None and made.scored else None,
+            cross_scored=made.scored,
         )
 
     def _item(self, one: Candidates, place: Ranked) -> RankedItem:
@@ -211,7 +248,7 @@ def _of(variant: str, batch: Sequence[Candidates], inputs: Sequence[ListInput]) 
     return [inputs[place] for place in places], [batch[place].recommendation_id for place in places]
 
 
-def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
+def _input(one: Candidates, query: NDArray[np.float32] | None, until: float) -> ListInput:
     context = {one.context_item} if one.context_item else set()
     return ListInput(
         k=one.k,
@@ -224,6 +261,8 @@ def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
         history_length=one.history_length,
         context_item=one.context_item,
         query=query,
+        search=one.query,
+        until=until,
         after_pause=one.after_pause,
         categories=one.filters.categories,
         exclude_categories=one.filters.exclude_categories,

@@ -13,11 +13,10 @@ import numpy as np
 from agents.errors import SetupError
 from agents.training.xlsx import read_sheet
 from models.bert.training.examples import DataError, Example, held_out, read_examples
+from models.pair_texts import profile_text
 
 SEED = 7
 TEST_SHARE = 0.2
-OFFICE_NEWEST = 5
-"""Titles of a profile text."""
 OFFICE_USERS, OFFICE_TEST_USERS = 2_000, 100
 OFFICE_NEGATIVES, OFFICE_TEST_NEGATIVES = 3, 49
 """Other titles beside each title that was bought next, drawn from the catalogue."""
@@ -114,7 +113,7 @@ def _amazon_office(data: Path) -> Parts:
     for part, chosen, negatives in ((parts[0], train, OFFICE_NEGATIVES), (parts[1], test, OFFICE_TEST_NEGATIVES)):
         for user in chosen:
             history, bought = ast.literal_eval(rows[user]["history_item_title"]), rows[user]["item_title"].strip()
-            profile = "\n".join(history[-OFFICE_NEWEST:])
+            profile = profile_text(history[::-1])
             known = {bought, *map(str.strip, history)}
             others = [titles[number] for number in random.permutation(len(titles))[: negatives + len(known)].tolist()]
             shown = [title for title in others if title not in known][:negatives]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import SetupError
-from agents.scorer import load_encoder
+from agents.scoring.models import load_encoder
 from agents.settings import read_settings
 
 pytest.importorskip("models.bert.encoder", reason="needs torch")  # here: its import changes the environment

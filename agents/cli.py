@@ -14,6 +14,7 @@ from agents.commands import (
     evaluate_model,
     experiments,
     look,
+    models,
     personal,
     replay,
     request,
@@ -36,6 +37,7 @@ app.add_typer(brokers.kafka, name="kafka")
 app.add_typer(brokers.topics, name="topics")
 app.add_typer(workers.worker, name="worker")
 app.add_typer(rules.rules, name="rules")
+app.add_typer(models.models, name="models")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 app.command()(replay.replay)
 app.command()(request.request)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.cross_models import CROSS, check_cross_model
 from agents.errors import RecordError
 from agents.exposure import EXPOSURE, read_exposure
 from agents.packed import RANKER_STATE, RankerState, pack_doubles, unpack_doubles
@@ -41,6 +42,8 @@ def read_version(key: bytes, value: bytes) -> ModelVersion:
         band_weights(model)
     elif key == EXPOSURE:
         read_exposure(model)
+    elif key == CROSS:
+        check_cross_model(model)
     return model
 
 

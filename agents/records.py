@@ -11,6 +11,7 @@ from msgspec import Meta
 from agents.errors import RecordError
 
 MAX_ID_BYTES = 256
+MOST_PREVIOUS = 20
 MOST_LIST_ITEMS = 100
 """What an application may ask for."""
 MAX_EVENT_BYTES = 64 * 1024
@@ -189,6 +190,13 @@ class Outcome(msgspec.Struct, gc=False):
     """The source with the largest share of the item in the list."""
 
 
+class NamedModel(msgspec.Struct, gc=False):
+    """A model: its version, and the folder or Hugging Face id where scorers find it."""
+
+    version: str
+    path: str
+
+
 class ModelVersion(msgspec.Struct, gc=False):
     """What the scorers are to use. Topic `models`, key = name."""
 
@@ -205,6 +213,10 @@ class ModelVersion(msgspec.Struct, gc=False):
     """Its standard error; null: too few choices."""
     state: bytes = b""
     """What the learner goes on with, packed."""
+    shadow: NamedModel | None = None
+    """For `cross-encoder`: a model that scorers compare with the one in use; lists do not show what it says."""
+    previous: Annotated[list[NamedModel], Meta(max_length=MOST_PREVIOUS)] = []
+    """For `cross-encoder`: what was in use before, the newest first; a rollback takes the first."""
 
 
 class Rule(msgspec.Struct, gc=False, omit_defaults=True):

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NoReturn
 
 from confluent_kafka import KafkaException
@@ -29,10 +30,12 @@ from agents.scoring.catalogue import Catalogue
 from agents.scoring.lists import ListMaker, check_candidates, rank_config
 from agents.scoring.models import load_encoder, load_second_stage
 from agents.scoring.vector_store import VectorStore
-from agents.scoring.views import Views
+from agents.scoring.versions import Versions
+from agents.scoring.views import Views, reads_models
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
 from agents.variants import by_variant, explores, with_own_weights
+from models.agreement import agreement
 from models.bert.contract import TextEncoder
 from models.new_items import NewItems
 from models.rules.rule import ShopRule
@@ -58,7 +61,9 @@ class Scorer:
         store: VectorStore | None,
         metrics: Metrics,
         second: SecondStage | None = None,
+        load: Callable[[str], SecondStage | None] | None = None,
     ) -> None:
+        """`load`: a cross-encoder by its path, for those that are announced."""
         self._topics, self._metrics = build_topics(settings), metrics
         self.catalogue = Catalogue(encoder, store)
         config = rank_config(settings)
@@ -68,6 +73,8 @@ class Scorer:
         self._maker = ListMaker(
             self.catalogue.index, config, encoder, variants, self.new_items, second, settings.cross_ms / 1000
         )
+        self._versions = Versions(load) if load is not None and settings.cross_model else None
+        self._shadow: SecondStage | None = None
         self._learned_ranker = settings.learned_ranker
         self._own_weights = with_own_weights(settings)
         self._told: set[str] = set()
@@ -92,6 +99,29 @@ class Scorer:
                 self.rank_with(model)
             elif key == EXPOSURE:
                 self.new_items.use({} if model is None else read_exposure(model).counts)
+        if self._versions is not None:
+            self._follow_versions(self._versions, models)
+
+    def _follow_versions(self, versions: Versions, models: Iterable[tuple[bytes, ModelVersion | None]]) -> None:
+        second = self._maker.second
+        versions.follow(models, "" if second is None else second.scorer.version)
+        if (loaded := versions.next()) is not None:
+            self._maker.second = loaded
+            log.info("lists are read by %s from now on", loaded.scorer.version)
+        if (shadow := versions.shadow()) is not None:
+            self._shadow = shadow
+            log.info("what is read is compared with %s from now on", shadow.scorer.version)
+        if not versions.compares:
+            self._shadow = None
+
+    def compare(self) -> None:
+        """Let the shadow read what was read last, and count how far it agrees."""
+        second, shadow = self._maker.second, self._shadow
+        if second is None or shadow is None or len(second.last[0]) < 2:
+            return
+        pairs, chances = second.last
+        self._metrics.add("shadow_lists_total")
+        self._metrics.add("shadow_agreement_total", agreement(chances, shadow.scorer.chances(pairs)))
 
     def rank_with(self, model: ModelVersion | None) -> None:
         """Rank with these learned weights from now on, if they are active; None: there are none.
@@ -107,7 +137,13 @@ class Scorer:
     def still(self) -> tuple[str, ...]:
         """What goes on beside the lists."""
         waiting = self.catalogue.waiting
-        return (f"embedding {waiting} items",) if waiting else ()
+        loading = () if self._versions is None else self._versions.still()
+        return (*((f"embedding {waiting} items",) if waiting else ()), *loading)
+
+    @property
+    def loading(self) -> bool:
+        """Whether an announced cross-encoder is on its way."""
+        return self._versions is not None and self._versions.loading
 
     def absorb(self, batch: Batch, transaction: TransactionLike) -> None:
         """Send one list for each candidates record; one that comes too late becomes an outcome."""
@@ -171,14 +207,14 @@ def _work(settings: Settings, ending: Ending) -> None:
     data = DataFolder(settings, group)  # its lock is held as long as it is kept
     folder = data.claim()
     needed = [topics.candidates, topics.items, topics.rules]
-    explore = explores(settings)
-    needed += [topics.models] if settings.learned_ranker or explore else []
-    needed += [topics.neighbours] if explore else []
+    needed += [topics.models] if reads_models(settings) else []
+    needed += [topics.neighbours] if explores(settings) else []
     needed += [topics.recommendations, topics.outcomes, topics.dead_letters]
     check_topics(settings, [topic.name for topic in needed], NAME)
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
-    scorer = Scorer(settings, encoder, store, metrics, load_second_stage(settings))
+    second = load_second_stage(settings, settings.cross_model)
+    scorer = Scorer(settings, encoder, store, metrics, second, partial(load_second_stage, settings))
     views = Views(settings)
     views.start(metrics)
     producer = start_producer(settings, group)
@@ -189,6 +225,12 @@ def _work(settings: Settings, ending: Ending) -> None:
         health.beat()
         scorer.follow(*views.drain())
     scorer.follow(*views.drain())
+    while scorer.loading:  # the first lists are read by what was announced last
+        if ending.requested.wait(VIEW_WAIT_S):
+            return
+        health.reasons = scorer.still()
+        health.beat()
+        scorer.follow(*views.drain())
     scorer.catalogue.embed_from_disk()
     consumer = committed_consumer(
         settings,
@@ -233,5 +275,6 @@ def _loop(
             raise refused(settings, "cannot read candidates", f"Read on group {app_id(settings, NAME)}", exc) from exc
         if len(batch):
             absorber.absorb(batch)
+            scorer.compare()
         scorer.catalogue.embed_some()
         health.still = scorer.still()

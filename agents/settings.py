@@ -173,7 +173,9 @@ class Settings(SecuritySettings):
     weight_fresh: float = Field(0.05, ge=0, le=MOST_WEIGHT, description="… of freshness.")
     weight_content: float = Field(0.1, ge=0, le=MOST_WEIGHT, description="… of the nearness of texts.")
     cross_model: str = Field(
-        "", description="Folder (`profilestream train`) or Hugging Face id of a cross-encoder; empty: no second stage."
+        "",
+        description="Folder or Hugging Face id of a cross-encoder until `models announce` names one, or `announced`; "
+        "empty: no second stage.",
     )
     cross_candidates: int = Field(20, ge=1, le=1_000, description="Best candidates of a list that it reads.")
     cross_ms: int = Field(

@@ -59,6 +59,8 @@ class SecondStage:
         self.asked: list[int] = []
         self.scored: list[int] = []
         """Of each list of the last call: candidates that were to be read, and that were."""
+        self.last: tuple[list[Pair], Floats] = [], np.zeros(0, np.float32)
+        """The pairs of the list that was read last, and their chances."""
 
     def warm_up(self, pair: Pair, count: int = 32) -> None:
         """Find out the speed, before lists wait for it."""
@@ -112,6 +114,7 @@ class SecondStage:
             row[one.places] = found
             drafts[one.number].add_source(BERT, row)
             self.scored[one.number] = len(one.places)
+            self.last = one.pairs, found
 
 
 def units_of(pair: Pair) -> int:

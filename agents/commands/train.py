@@ -53,6 +53,7 @@ def train(
     try:
         from models.bert.cross_encoder import CrossEncoder
         from models.bert.folder import find_model, model_version
+        from models.bert.probe import write_probe
         from models.bert.training.settings import TrainSettings
         from models.bert.training.trainer import Trainer
     except ImportError as exc:
@@ -107,6 +108,7 @@ def train(
             "versions": {name: version(name) for name in ("torch", "transformers")},
         }
         written.write_model(trainer, out, card)
+        write_probe(CrossEncoder(find_model(str(out)), device, threads), out, [one.texts for one in checked])
     except ValueError as exc:  # DataError, ModelError
         raise SetupError(str(exc)) from exc
     typer.echo(f"{out}: {_figures(card['validation'])} on {len(checked):,} held-out rows")

@@ -62,7 +62,9 @@ class Pipeline:
         self._encoder = encoder = load_encoder(settings)
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
         self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
-        second = load_second_stage(settings, clock=lambda: 0.0)  # no list is late, however long it takes
+        second = load_second_stage(
+            settings, settings.cross_model, lambda: 0.0
+        )  # no list is late, however long it takes
         self._scorer = Scorer(settings, encoder, self._vectors, Metrics(), second)
         self._learner = LearnerAgent(settings, Metrics()) if feedback else None
         self.ranker: ModelVersion | None = None

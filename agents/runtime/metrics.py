@@ -32,6 +32,8 @@ Name = Literal[
     "unknown_variants_total",
     "score_seconds",
     "pairs_scored_total",
+    "shadow_lists_total",
+    "shadow_agreement_total",
     "choices_learned_total",
     "ranker_active",
     "ranker_gain",
@@ -92,6 +94,10 @@ METRICS: dict[Name, Metric] = {
     "stale_total": Metric("counter", "Triggering events that were too old for a list."),
     "unknown_variants_total": Metric("counter", "Lists of variants that the scorer's settings do not name."),
     "pairs_scored_total": Metric("counter", "Candidates that the cross-encoder read."),
+    "shadow_lists_total": Metric("counter", "Lists whose candidates the shadow read too."),
+    "shadow_agreement_total": Metric(
+        "counter", "Summed over these: share of pairs of candidates that shadow and cross-encoder order alike."
+    ),
     "score_seconds": Metric("histogram", "Seconds to rank a batch of lists.", (), _SECONDS),
     "choices_learned_total": Metric("counter", "Clicks and purchases in lists that the learner learned from."),
     "ranker_active": Metric("gauge", "1: the learned weights are better and to be used; 0: they are not."),

@@ -11,6 +11,8 @@ from agents.settings import Settings
 from models.bert.contract import TextEncoder
 from models.second_stage import SecondStage
 
+ANNOUNCED = "announced"
+"""The value of `cross_model` that waits for `profilestream models announce`."""
 WARM_UP = ("a red mug\na blue bowl\nsix white plates\na tea pot\na tray", "a green cup and saucer")
 """A pair of usual length, to find out the speed."""
 
@@ -30,24 +32,29 @@ def load_encoder(settings: Settings) -> TextEncoder | None:
         raise SetupError(f"{variable('bert_model')}: {exc}") from exc
 
 
-def load_second_stage(settings: Settings, clock: Callable[[], float] = time.monotonic) -> SecondStage | None:
-    """The cross-encoder that the settings name, warm; None: they name none.
+def load_second_stage(
+    settings: Settings, wanted: str, clock: Callable[[], float] = time.monotonic
+) -> SecondStage | None:
+    """This cross-encoder, a folder or an id, checked and warm; None: none is wanted, or what is announced will be.
 
     Raises `SetupError` if it cannot be loaded.
     """
-    if not settings.cross_model:
+    if wanted in {"", ANNOUNCED}:
         return None
     try:
         from models.bert.cross_encoder import CrossEncoder
         from models.bert.folder import find_model
         from models.bert.pair_model import PairModel
+        from models.bert.probe import check_probe
     except ImportError as exc:
         _refuse_without_torch("cross_model", exc)
     try:
-        scorer = PairModel(CrossEncoder(find_model(settings.cross_model), settings.device, _threads(settings)))
+        folder = find_model(wanted)
+        encoder = CrossEncoder(folder, settings.device, _threads(settings))
+        check_probe(encoder, folder.path)
+        second = SecondStage(PairModel(encoder), settings.cross_candidates, clock)
     except ValueError as exc:
         raise SetupError(f"{variable('cross_model')}: {exc}") from exc
-    second = SecondStage(scorer, settings.cross_candidates, clock)
     second.warm_up(WARM_UP)
     return second
 

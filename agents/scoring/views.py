@@ -47,6 +47,11 @@ def read_taken(_key: bytes, value: bytes) -> bool:
     return _USERS.read(value).users > 0
 
 
+def reads_models(settings: Settings) -> bool:
+    """Whether anything in `models` is for a scorer with these settings."""
+    return settings.learned_ranker or explores(settings) or bool(settings.cross_model)
+
+
 class Views:
     """Views of `items`, `rules` and, where they are wanted, `models` and `neighbours`."""
 
@@ -55,7 +60,7 @@ class Views:
         self._items = View(settings, topics.items, read_catalogue)
         self._rules = View(settings, topics.rules, read_rule)
         explore = explores(settings)
-        self._models = View(settings, topics.models, read_version) if settings.learned_ranker or explore else None
+        self._models = View(settings, topics.models, read_version) if reads_models(settings) else None
         self._taken = View(settings, topics.neighbours, read_taken) if explore else None
         wanted: tuple[View[Any] | None, ...] = (self._items, self._rules, self._models, self._taken)
         self._all = [view for view in wanted if view is not None]

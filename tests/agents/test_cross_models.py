@@ -1,0 +1,56 @@
+"""Which cross-encoder is announced, and what was before."""
+
+import pytest
+
+from agents.cross_models import CROSS, rolled_back, with_model, with_shadow
+from agents.errors import RecordError, SetupError
+from agents.ranker import read_version
+from agents.records import MOST_PREVIOUS, ModelVersion, NamedModel, encode_json
+
+MODELS = [NamedModel(f"reader-{number}", f"/models/{number}") for number in range(MOST_PREVIOUS + 3)]
+
+
+def used(model: ModelVersion) -> NamedModel:
+    return NamedModel(model.version, model.path)
+
+
+def test_a_rollback_goes_back_one_version_after_the_other() -> None:
+    model = None
+    for named in MODELS[:3]:
+        model = with_model(model, named)
+    assert model is not None
+    assert (used(model), model.previous) == (MODELS[2], [MODELS[1], MODELS[0]])
+    model = rolled_back(model)
+    assert (used(model), model.previous) == (MODELS[1], [MODELS[0]])
+    model = rolled_back(model)
+    assert (used(model), model.previous) == (MODELS[0], [])
+    with pytest.raises(SetupError, match="no version before"):
+        rolled_back(model)
+    with pytest.raises(SetupError, match="no version before"):
+        rolled_back(None)
+
+
+def test_old_versions_are_forgotten_in_the_end() -> None:
+    model = None
+    for named in MODELS:
+        model = with_model(model, named)
+    assert model is not None
+    assert model.previous == MODELS[-2 : -2 - MOST_PREVIOUS : -1]
+    assert read_version(CROSS, encode_json(model)) == model
+
+
+def test_a_shadow_stands_beside_the_one_in_use_until_the_next() -> None:
+    model = with_shadow(with_model(None, MODELS[0]), MODELS[1])
+    assert (used(model), model.shadow) == (MODELS[0], MODELS[1])
+    assert with_model(model, MODELS[1]).shadow is None
+    with pytest.raises(SetupError, match="leave --shadow out"):
+        with_shadow(None, MODELS[1])
+
+
+def test_a_record_that_names_no_model_is_refused() -> None:
+    for record in (
+        ModelVersion("cross-encoder", "1"),
+        ModelVersion("cross-encoder", "1", "/m", shadow=NamedModel("2", "")),
+    ):
+        with pytest.raises(RecordError, match="path"):
+            read_version(CROSS, encode_json(record))

@@ -157,6 +157,8 @@ class Recommendation(msgspec.Struct, gc=False):
     """Version of the cross-encoder that read the best candidates; null: none did."""
     cross_scored: int = 0
     """How many of them it read; fewer than it was to, for want of time: `degraded`."""
+    recent: list[str] = []
+    """The user's newest items when the list was made, the newest first: what a cross-encoder reads, and learns from."""
 
 
 class Choice(msgspec.Struct, gc=False):

@@ -117,6 +117,11 @@ class SecondStage:
             self.last = one.pairs, found
 
 
+def newest_items(recent: Sequence[str], context_item: str) -> list[str]:
+    """Items whose titles make the profile text, the newest first; what is on the page counts as the newest."""
+    return [*([context_item] if context_item and context_item not in recent[:1] else []), *recent][:NEWEST]
+
+
 def units_of(pair: Pair) -> int:
     """What a pair costs: its letters, and what every pair costs."""
     return len(pair[0]) + len(pair[1]) + OVERHEAD
@@ -125,8 +130,7 @@ def units_of(pair: Pair) -> int:
 def _reading(number: int, draft: Draft, places: Sequence[int], index: ItemIndex) -> _Reading:
     """The pairs of one list; none if there is no title that speaks of the user."""
     one, pool = draft.one, draft.pool
-    newest = [one.context_item, *one.recent] if one.context_item else one.recent
-    titles = [title for item in newest[: 2 * NEWEST] if (title := index.own_title(item))]
+    titles = [title for item in newest_items(one.recent, one.context_item) if (title := index.own_title(item))]
     if one.search:
         titles.insert(0, one.search)
     if not titles:

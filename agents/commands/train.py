@@ -35,6 +35,9 @@ def train(
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0: as many as torch likes.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     resume: Annotated[bool, typer.Option(help="Go on with the interrupted training in the folder.")] = False,
+    save_data: Annotated[
+        Path | None, typer.Option(help="Write what is learned from into this .jsonl file too.")
+    ] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves.")] = None,
 ) -> None:
     """Teach a language model to tell labels of texts, or of pairs such as (profile, item).
@@ -43,6 +46,7 @@ def train(
     The folder then holds safetensors, tokenizer, configuration and `model.json`, its card. With the same seed, data and
     settings a machine makes the same weights, also when the training was interrupted and goes on with --resume.
 
+    `outcomes` stands for what users took of their lists, as the topics tell (BOOTSTRAP_SERVERS and the other settings).
     Data sets in the folder PROFILESTREAM_DATA: tallrec (also -movie, -book), amazon_office, financial_phrasebank,
     chinese_fin_sentiment, banking77. Their test parts are measured at the end.
 
@@ -77,6 +81,8 @@ def train(
     )
     learned, test = load_parts(data)
     learned = first(learned, rows)
+    if save_data is not None:
+        reading.write_examples(save_data, learned)
     if validation == data:
         raise SetupError(f"--validation {validation}: the same rows as learned from; leave it out to hold some back")
     checked = load_parts(validation)[0] if validation else []

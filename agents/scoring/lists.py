@@ -23,7 +23,7 @@ from models.ranked_list import RankConfig, Ranked, rank_lists
 from models.ranking import BandWeights
 from models.reasons import Grounds, reason
 from models.rules.item_rules import ItemRules
-from models.second_stage import BERT, SecondStage
+from models.second_stage import BERT, SecondStage, newest_items
 
 ENOUGH_EMBEDDED = 0.99
 """Share of the catalogue that must have a vector: with less, content would favour what happens to have one."""
@@ -211,6 +211,7 @@ class ListMaker:
             ranker=learned.version if (learned := self._configs[one.variant].learned) else FIXED,
             cross_model=self.second.scorer.version if self.second is not None and made.scored else None,
             cross_scored=made.scored,
+            recent=newest_items(one.recent, one.context_item),
         )
 
     def _item(self, one: Candidates, place: Ranked) -> RankedItem:

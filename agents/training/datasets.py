@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from agents.errors import SetupError
+from agents.settings import read_settings
+from agents.training.outcomes import NAME as OUTCOMES
+from agents.training.outcomes import read_outcomes
 from agents.training.xlsx import read_sheet
 from models.bert.training.examples import DataError, Example, held_out, read_examples
 from models.pair_texts import profile_text
@@ -26,15 +29,17 @@ Parts = tuple[list[Example], list[Example]]
 
 
 def load_parts(data: str) -> Parts:
-    """Examples to learn from and to test with, of a data set; of a file: all of them, and none.
+    """Examples to learn from and to test with, of a data set; of a file or the topic `outcomes`: all, and none.
 
     Raises SetupError that says what is missing or wrong.
     """
     try:
+        if data == OUTCOMES:
+            return read_outcomes(read_settings()), []
         if data not in LOADERS and (Path(data).suffix or Path(data).exists()):
             return read_examples(Path(data)), []
         if data not in LOADERS:
-            raise SetupError(f"{data} is neither a file nor one of {', '.join(LOADERS)}")
+            raise SetupError(f"{data} is neither a file nor one of {OUTCOMES}, {', '.join(LOADERS)}")
         folder = os.environ.get("PROFILESTREAM_DATA")
         if not folder:
             raise SetupError(f"{data} is looked for in the folder PROFILESTREAM_DATA, which is not set")

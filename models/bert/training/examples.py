@@ -48,6 +48,19 @@ def read_examples(path: Path) -> list[Example]:
     return examples
 
 
+def write_examples(path: Path, examples: Iterable[Example]) -> None:
+    """Write a file for `read_examples`. Raises DataError."""
+    lines = []
+    for one in examples:
+        names = ("text",) if len(one.texts) == 1 else ("text_a", "text_b")
+        row = {**dict(zip(names, one.texts, strict=True)), "label": one.label, "list": one.of_list}
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as exc:
+        raise DataError(f"{path} cannot be written: {exc.strerror}") from exc
+
+
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     kind = path.suffix.lower()
     if kind in (".csv", ".tsv"):

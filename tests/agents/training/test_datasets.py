@@ -48,7 +48,7 @@ def test_windows_of_one_user_are_found() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="neither a file nor one of tallrec"):
+    with pytest.raises(SetupError, match="neither a file nor one of outcomes, tallrec"):
         load_parts("no-such-set")
     monkeypatch.delenv("PROFILESTREAM_DATA", raising=False)
     with pytest.raises(SetupError, match="PROFILESTREAM_DATA, which is not set"):

@@ -10,7 +10,6 @@ AUC over 1,000 draws of lists with replacement. Written to `results/text_models.
 
 import argparse
 import json
-import re
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -31,17 +30,11 @@ from models.bert.folder import find_model, model_version
 from models.bert.training.examples import Example, numbers_of
 from models.bert.training.measures import auc, per_list
 from models.bert.training.written import read_card
+from models.pair_texts import liked
 
 RESULTS = Path(__file__).parent / "results" / "text_models.json"
 DRAWS, SEED = 1_000, 7
 Floats = NDArray[np.float64]
-
-
-def liked(profile: str) -> list[str]:
-    """Titles that a profile text likes: the quoted ones of tallrec's first line, else its lines."""
-    if profile.startswith("Preference:"):
-        return re.findall(r'"([^"]+)"', profile.split("\n", 1)[0]) or [profile]
-    return profile.split("\n")
 
 
 def bi_encoder_scores(examples: list[Example]) -> dict[str, Floats]:

@@ -4,8 +4,16 @@ from collections.abc import Sequence
 
 NEWEST = 5
 """Titles of a profile text: more make a pair dearer, and a model of short texts cuts them."""
+NOT = "not: "
+"""Begins the line of a title that the user did not like."""
 
 
-def profile_text(titles: Sequence[str]) -> str:
-    """The newest titles, one a line, the newest last. `titles`: newest first."""
-    return "\n".join(title.strip() for title in reversed(titles[:NEWEST]))
+def profile_text(titles: Sequence[str], disliked: Sequence[str] = (), most: int = NEWEST) -> str:
+    """The newest `most` titles, one a line, the newest last; then those disliked. Both: newest first."""
+    lines = [title.strip() for title in reversed(titles[:most])]
+    return "\n".join([*lines, *(NOT + title.strip() for title in reversed(disliked[:most]))])
+
+
+def liked(profile: str) -> list[str]:
+    """The titles of a profile text, without those that were not liked."""
+    return [line for line in profile.split("\n") if line.strip() and not line.startswith(NOT)]

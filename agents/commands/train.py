@@ -31,6 +31,9 @@ def train(
     adversarial: Annotated[float, typer.Option(min=0, help="FGM: push on the embeddings, such as 1; 0: none.")] = 0.0,
     teacher: Annotated[str, typer.Option(help="A larger model with the same labels, to learn from as well.")] = "",
     freeze_embeddings: Annotated[bool, typer.Option(help="Do not train word embeddings.")] = False,
+    prior: Annotated[
+        bool, typer.Option(help="Pairs: begin with how near titles are by the parent, and learn what that leaves.")
+    ] = True,
     seed: Annotated[int, typer.Option(min=0)] = 7,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0: as many as torch likes.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
@@ -58,6 +61,7 @@ def train(
         from models.bert.cross_encoder import CrossEncoder
         from models.bert.folder import find_model, model_version
         from models.bert.probe import write_probe
+        from models.bert.training.prior import fit_prior
         from models.bert.training.settings import TrainSettings
         from models.bert.training.trainer import Trainer
     except ImportError as exc:
@@ -97,7 +101,9 @@ def train(
             if larger.labels != reading.labels_of(learned):
                 raise SetupError(f"--teacher {teacher} has other labels: {', '.join(larger.labels[:20])}")
             soft = larger.logits([example.texts for example in learned])
-        trainer = Trainer(parent, learned, checked, settings, out, device, threads, soft)
+        first_stage = fit_prior(parent, learned, device, threads) if prior and len(learned[0].texts) == 2 else None
+        known = None if first_stage is None else (first_stage.logits(learned), first_stage.logits(checked))
+        trainer = Trainer(parent, learned, checked, settings, out, device, threads, soft, known)
         _run(trainer, resume, tensorboard)
         card: dict[str, Any] = {
             "task": "pairs" if len(learned[0].texts) == 2 else "texts",
@@ -105,6 +111,7 @@ def train(
             "parent": {"name": parent.name, "version": model_version(parent)},
             "data": {"name": data, "train": len(learned), "validation": len(checked), "test": len(test)},
             "teacher": teacher and larger.version,
+            "prior": first_stage and vars(first_stage.line),
             "data_sha256": reading.fingerprint(learned),
             "settings": vars(settings),
             "validation": trainer.progress.history[trainer.progress.best_epoch],
@@ -114,6 +121,8 @@ def train(
             "versions": {name: version(name) for name in ("torch", "transformers")},
         }
         written.write_model(trainer, out, card)
+        if first_stage is not None:
+            first_stage.write(out)
         write_probe(CrossEncoder(find_model(str(out)), device, threads), out, [one.texts for one in checked])
     except ValueError as exc:  # DataError, ModelError
         raise SetupError(str(exc)) from exc

@@ -20,6 +20,7 @@ from models.pair_texts import profile_text
 
 SEED = 7
 TEST_SHARE = 0.2
+TALLREC_NEWEST = 10
 OFFICE_USERS, OFFICE_TEST_USERS = 2_000, 100
 OFFICE_NEGATIVES, OFFICE_TEST_NEGATIVES = 3, 49
 """Other titles beside each title that was bought next, drawn from the catalogue."""
@@ -71,8 +72,11 @@ def _tallrec_parts(folder: Path, kind: str) -> Parts:
         for row in json.loads((folder / f"{kind}.{part}.json").read_text(encoding="utf-8")):
             profile, target = row["input"].rsplit("\nWhether the user will like the target ", 1)
             item = target.partition(" ")[2].removesuffix("?").strip('"')
-            rows.append((profile.replace("User ", ""), item, "yes" if row["output"].startswith("Yes") else "no"))
-            titles.append(frozenset(re.findall(r'"([^"]+)"', profile)))
+            likes, _, dislikes = profile.partition("Unpreference")
+            sides = [re.findall(r'"([^"]+)"', side)[::-1] for side in (likes, dislikes)]
+            text = profile_text(*sides, most=TALLREC_NEWEST)
+            rows.append((text, item, "yes" if row["output"].startswith("Yes") else "no"))
+            titles.append(frozenset(sides[0] + sides[1]))
     users = same_users(titles)
     examples = [
         Example((profile, item), label, f"{kind}-{user}")

@@ -11,6 +11,7 @@ from models.bert.encoder import GPU_TOKENS, Device, batches, choose_device, padd
 from models.bert.folder import ModelFolder, model_version
 from models.bert.loading import load_classifier, load_tokenizer
 from models.bert.packed import PackedBert, fits
+from models.bert.prior import read_prior
 from models.bert.tokens import CACHE_BYTES, Ids, Texts, TokenCache, read_joiner
 
 Floats = NDArray[np.float32]
@@ -51,6 +52,7 @@ class CrossEncoder:
         # On a GPU a kernel for each length would cost more than padding.
         self._packed = PackedBert(self._model) if self.device.type == "cpu" and fits(self._model) else None
         self._tokens_at_once = CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS
+        self._prior = read_prior(folder.path, device, threads)
         self.tokens = TokenCache(
             lambda texts: tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"],
             cache_bytes,
@@ -68,6 +70,8 @@ class CrossEncoder:
         for places in batches([len(one) for one, _ in joined], self._tokens_at_once):
             part = [joined[place] for place in places]
             logits[places] = self._infer(part).float().cpu().numpy()
+        if self._prior is not None:
+            logits[:, -1] += self._prior.logits(inputs)
         return logits
 
     def chances(self, inputs: Sequence[Texts]) -> Floats:

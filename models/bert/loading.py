@@ -47,10 +47,11 @@ def load_classifier(folder: ModelFolder, dtype: torch.dtype = torch.float32) -> 
     return model.eval()
 
 
-def with_fresh_head(folder: ModelFolder, labels: list[str]) -> Any:
+def with_fresh_head(folder: ModelFolder, labels: list[str], silent: bool = False) -> Any:
     """The folder's model for training on these labels, float32; its head is drawn anew unless it has such a one.
 
-    A head is kept if it has the same labels in the same order. Raises ModelError.
+    A head is kept if it has the same labels in the same order. `silent`: a new one says 0 of everything. Raises
+    ModelError.
     """
     names = dict(enumerate(labels))
     model, missing = _load(folder, torch.float32)
@@ -67,6 +68,10 @@ def with_fresh_head(folder: ModelFolder, labels: list[str]) -> Any:
         ignore_mismatched_sizes=True,
     )[0]
     _draw_head(model)
+    if silent:
+        last = [part for part in model.modules() if isinstance(part, torch.nn.Linear)][-1]
+        torch.nn.init.zeros_(last.weight)
+        torch.nn.init.zeros_(last.bias)
     return model
 
 

@@ -44,6 +44,16 @@ class Told:
     figures: dict[str, float] | None = None
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a batch."""
+
+    truth: torch.Tensor
+    soft: torch.Tensor | None
+    """The teacher's logits."""
+    prior: torch.Tensor | None
+
+
 class Trainer:
     """One training. The folder holds its checkpoint while it runs."""
 
@@ -57,11 +67,13 @@ class Trainer:
         device: Device = "auto",
         threads: int = 0,
         teacher: NDArray[np.float32] | None = None,
+        priors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
     ) -> None:
         """Load the parent and tokenise. Raises DataError for labels that do not do, and ModelError.
 
         `threads` of the processor hold for all of torch in this process; 0: as many as torch likes. `teacher`: logits
         [train, labels] of a larger model with the same labels in the same order, to learn from beside the labels.
+        `priors`: what is known of the logit of the last label, [train] and [validation]; the model learns the rest.
         """
         if threads:
             torch.set_num_threads(threads)
@@ -73,7 +85,7 @@ class Trainer:
         self._truth = numbers_of(validation, self.labels)
         self._lists = [example.of_list for example in validation]
         self.tokenizer = load_tokenizer(parent)
-        self.model = with_fresh_head(parent, self.labels).to(self.device)
+        self.model = with_fresh_head(parent, self.labels, silent=priors is not None).to(self.device)
         if settings.freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         joiner = read_joiner(self.tokenizer)
@@ -86,6 +98,10 @@ class Trainer:
         self._optimiser = _optimiser(self.model, settings)
         given = [asdict(settings), model_version(parent), fingerprint(train), fingerprint(validation)]
         self._teacher = None if teacher is None else torch.from_numpy(teacher).to(self.device)
+        self._priors: list[torch.Tensor] | None = None
+        if priors is not None:
+            self._priors = [torch.from_numpy(one).to(self.device) for one in priors]
+            given.append(hashlib.sha256(priors[0].tobytes()).hexdigest())
         if teacher is not None:
             given.append(hashlib.sha256(teacher.tobytes()).hexdigest())
         self.progress = Progress(hashlib.sha256(json.dumps(given).encode()).hexdigest())
@@ -140,20 +156,23 @@ class Trainer:
         total = 0.0
         for places, truth in zip(batches, truths, strict=True):
             inputs = self._inputs(self._train, places)
-            soft = None if self._teacher is None else self._teacher[torch.from_numpy(places).to(self.device)]
+            at = torch.from_numpy(places).to(self.device)
+            known = _Known(
+                truth,
+                None if self._teacher is None else self._teacher[at],
+                None if self._priors is None else self._priors[0][at],
+            )
             if self.settings.adversarial:
-                total += self._adversarial(inputs, truth, soft, whole)
+                total += self._adversarial(inputs, known, whole)
             else:
-                loss = self._loss(inputs, truth, soft) / whole
+                loss = self._loss(inputs, known) / whole
                 loss.backward()
                 total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimiser.step()
         return total
 
-    def _adversarial(
-        self, inputs: dict[str, torch.Tensor], truth: torch.Tensor, soft: torch.Tensor | None, whole: float
-    ) -> float:
+    def _adversarial(self, inputs: dict[str, torch.Tensor], known: _Known, whole: float) -> float:
         """The fast gradient method (Miyato et al. 2017, eq. 3): each text's embeddings are pushed against the loss.
 
         Both losses are learned; the one without the push is returned.
@@ -163,20 +182,21 @@ class Trainer:
             embedded.requires_grad_(True)
         embedded.retain_grad()
         others = {name: tensor for name, tensor in inputs.items() if name != "input_ids"}
-        loss = self._loss({**others, "inputs_embeds": embedded}, truth, soft) / whole
+        loss = self._loss({**others, "inputs_embeds": embedded}, known) / whole
         loss.backward()
         gradient = embedded.grad
         length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None]
         push = self.settings.adversarial * gradient / length
         again = self.model.get_input_embeddings()(inputs["input_ids"]) + push.detach()
-        (self._loss({**others, "inputs_embeds": again}, truth, soft) / whole).backward()
+        (self._loss({**others, "inputs_embeds": again}, known) / whole).backward()
         return float(loss.detach())
 
-    def _loss(self, inputs: dict[str, torch.Tensor], truth: torch.Tensor, soft: torch.Tensor | None) -> Any:
+    def _loss(self, inputs: dict[str, torch.Tensor], known: _Known) -> Any:
         """Sum over the examples, each by its label's weight."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
             logits = self.model(**inputs).logits
-        hard = cross_entropy(logits.float(), truth, self.weights, reduction="sum")
+        truth, soft = known.truth, known.soft
+        hard = cross_entropy(with_prior(logits.float(), known.prior), truth, self.weights, reduction="sum")
         if soft is None:
             return hard
         heat, share = self.settings.temperature, self.settings.distil
@@ -197,7 +217,8 @@ class Trainer:
             places = order[start : start + self.settings.batch]
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
                 logits = self.model(**self._inputs(data, places)).logits
-            chances[places] = logits.float().softmax(dim=1).cpu().numpy()
+            prior = None if self._priors is None else self._priors[1][torch.from_numpy(places).to(self.device)]
+            chances[places] = with_prior(logits.float(), prior).softmax(dim=1).cpu().numpy()
         return chances
 
     def _validate(self, tell: Callable[[Told], None]) -> None:
@@ -215,6 +236,13 @@ class Trainer:
         now.history.append({"epoch": now.epoch, "train_loss": now.loss, **figures})
         now.epoch, now.batch = now.epoch + 1, 0
         tell(Told(now.epoch - 1, now.step, self.steps, now.loss, 0.0, figures))
+
+
+def with_prior(logits: torch.Tensor, prior: torch.Tensor | None) -> torch.Tensor:
+    """Logits [n, labels] with what is known of the last label's, [n]."""
+    if prior is None:
+        return logits
+    return torch.cat([logits[:, :-1], logits[:, -1:] + prior[:, None]], dim=1)
 
 
 def factor(step: int, steps: int, warmup: float) -> float:

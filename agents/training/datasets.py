@@ -74,7 +74,7 @@ def _tallrec_parts(folder: Path, kind: str) -> Parts:
             item = target.partition(" ")[2].removesuffix("?").strip('"')
             likes, _, dislikes = profile.partition("Unpreference")
             sides = [re.findall(r'"([^"]+)"', side)[::-1] for side in (likes, dislikes)]
-            text = profile_text(*sides, most=TALLREC_NEWEST)
+            text = profile_text(sides[0], sides[1], TALLREC_NEWEST)
             rows.append((text, item, "yes" if row["output"].startswith("Yes") else "no"))
             titles.append(frozenset(sides[0] + sides[1]))
     users = same_users(titles)

@@ -124,9 +124,9 @@ def _evaluation(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
 
 
 def _operator(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
-    """What the commands need: to look at everything, to send what applications send, and to retry any dead letter."""
+    """What the commands need: look at everything, send what applications send, announce models, retry any dead letter."""
     changelogs = (topics.profiles_changelog, topics.item_rows_changelog, topics.live_changelog)
-    kept = {topics.neighbours, topics.outcomes, topics.models, *changelogs}
+    kept = {topics.neighbours, topics.outcomes, *changelogs}
     for topic in topics.all():
         written = () if topic in kept else (WRITE,)
         yield Grant("topic", topic.name, (CREATE, READ, CONFIGS, *written))

@@ -28,7 +28,7 @@ from agents.runtime.clients import plain_producer
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
 from benchmarks.harness import Measured, Offsets, kafka, machine, running, variables_of, wait_until, worker
-from benchmarks.latency import CandidatesReader
+from benchmarks.latency import candidates_of
 from benchmarks.workload import ITEMS, SEED, USERS, event, zipf
 
 TIMES = 20
@@ -86,7 +86,7 @@ class Probes:
     def __init__(self, settings: Settings) -> None:
         self._topic = build_topics(settings).events
         self._producer = plain_producer(settings)
-        self._reader = CandidatesReader(settings)
+        self._reader = candidates_of(settings)
         self._sent: dict[str, float] = {}
 
     def send(self) -> None:
@@ -111,7 +111,7 @@ class Probes:
     @property
     def lists(self) -> int:
         """Lists read so far, also those of others."""
-        return self._reader.lists
+        return self._reader.records
 
     @property
     def sent(self) -> int:
@@ -168,7 +168,7 @@ def burst(broker: LocalKafka, folder: Path, count: int | None, seconds: float, m
             "first_answer_after_s": round(answered[0][0] - burst_end, 1),
             "first_answer_took_s": round(answered[0][1], 1),
             "within_a_second_after_s": round(next(at for at, took in answered if took <= RECOVERED_S) - burst_end, 1),
-            "lists": probes.lists,
+            "lists": probes.records,
             "rss_before_mb": before_mb,
             "rss_peak_mb": round(process.peak_mb),
             "rss_after_mb": rss_mb(process),

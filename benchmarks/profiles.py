@@ -65,7 +65,7 @@ def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
             "cooccurrence_bytes_per_event": round(topic_bytes(broker, topics.cooccurrence) / count, 1),
         }
     with running("similarity", worker("similarity"), environment, folder) as process:
-        ends = _ends(settings)
+        ends = ends_of_changes(settings)
         began = wait_until(
             lambda: offsets.committed(similarity_group, topics.cooccurrence) > 0, [process], "the first gathering"
         )
@@ -84,7 +84,7 @@ def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
     return {"profiles": profiles, "similarity": similarity}
 
 
-def _ends(settings: Settings) -> int:
+def ends_of_changes(settings: Settings) -> int:
     """Offsets after the last committed `cooccurrence` record of each partition, summed."""
     topic = build_topics(settings).cooccurrence
     consumer = committed_consumer(settings, "ends", **{"enable.partition.eof": True})
@@ -119,15 +119,16 @@ def measure_latency(broker: LocalKafka, folder: Path) -> tuple[dict[str, Any], d
         wait_until(
             lambda: offsets.committed(app_id(settings, "profiles"), topics.events) >= history, both, "the history"
         )
-        ends = _ends(settings)
+        ends = ends_of_changes(settings)
         wait_until(
             lambda: offsets.committed(app_id(settings, "similarity"), topics.cooccurrence) >= ends, both, "its pairs"
         )
         latency.measure(settings, LATENCY_RATE_PER_S, WARM_UP_S)
-        shared = latency.measure(settings, LATENCY_RATE_PER_S, LATENCY_S)
+        (shared,) = latency.measure(settings, LATENCY_RATE_PER_S, LATENCY_S)
         similarity.process.terminate()
         similarity.process.wait()
-        return latency.measure(settings, LATENCY_RATE_PER_S, LATENCY_S), shared
+        (alone,) = latency.measure(settings, LATENCY_RATE_PER_S, LATENCY_S)
+        return alone, shared
 
 
 def faust_plain(broker: LocalKafka, folder: Path) -> dict[str, Any]:

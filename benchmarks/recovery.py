@@ -30,7 +30,7 @@ from agents.runtime.clients import plain_producer
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
 from benchmarks.harness import Measured, Offsets, kafka, machine, running, variables_of, wait_until, worker
-from benchmarks.latency import CandidatesReader
+from benchmarks.latency import candidates_of
 from benchmarks.workload import ITEMS, event
 
 SESSION_S = 10.0
@@ -116,7 +116,7 @@ class Probe:
         self._producer: Producer = plain_producer(settings, **{"linger.ms": 0})
         self._sent: dict[str, tuple[int, float]] = {}
         """Name of the list → partition, time it was sent at."""
-        self._reader = CandidatesReader(settings)
+        self._reader = candidates_of(settings)
 
     def _send(self) -> None:
         for partition in self._partitions:

@@ -124,7 +124,7 @@ def _evaluation(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
 
 
 def _operator(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
-    """What the commands need: look at everything, send what applications send, announce models, retry any dead letter."""
+    """What the commands need: to look at everything, send what applications do, announce models, retry dead letters."""
     changelogs = (topics.profiles_changelog, topics.item_rows_changelog, topics.live_changelog)
     kept = {topics.neighbours, topics.outcomes, *changelogs}
     for topic in topics.all():

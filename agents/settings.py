@@ -177,7 +177,7 @@ class Settings(SecuritySettings):
         description="Folder or Hugging Face id of a cross-encoder until `models announce` names one, or `announced`; "
         "empty: no second stage.",
     )
-    cross_candidates: int = Field(20, ge=1, le=1_000, description="Best candidates of a list that it reads.")
+    cross_candidates: int = Field(10, ge=1, le=1_000, description="Best candidates of a list that it reads.")
     cross_ms: int = Field(
         150, ge=1, le=5_000, description="It works on a batch so long; lists that it does not get to are `degraded`."
     )

@@ -5,7 +5,7 @@
 A scorer on a broker of its own; candidates of users of amazon_office (`PROFILESTREAM_DATA`: five newest titles, 100
 candidates drawn from the catalogue), open load at each rate in turn. Time from when a record was due to its list; the
 share of lists that were read whole, in part and not at all. MiniLM-L6 with a fresh head, which costs what a trained one
-does, unless `--model` names one. Settings are the defaults: 20 candidates of a list, 150 ms for a batch. Nothing else
+does, unless `--model` names one. Settings are the defaults: 10 candidates of a list, 150 ms for a batch. Nothing else
 should run on the machine. Written to `results/second_stage.json`.
 """
 

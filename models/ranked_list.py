@@ -146,9 +146,10 @@ def _rank(
     drafts: Sequence[Draft], index: ItemIndex, config: RankConfig, variety: Variety, rules: ItemRules | None
 ) -> list[list[Ranked]]:
     """Lists of the same sources, each with candidates."""
-    blended, totals, free, places = _blended(drafts, config, rules)
+    blended = _blended(drafts, config, rules)
+    places = blended.places
     varied = vary(
-        free,
+        blended.free,
         places,
         index,
         max(draft.one.k for draft in drafts),
@@ -163,53 +164,51 @@ def _rank(
         with_pins([place for place in row[: draft.one.k - len(draft.pins)] if place >= 0], draft.pins, draft.one.k)
         for draft, row in zip(drafts, varied.tolist(), strict=True)
     ]
-    return _ranked(drafts, index, blended, totals, picked)
+    return _ranked(drafts, index, blended, picked)
 
 
 def _ranked(
-    drafts: Sequence[Draft], index: ItemIndex, blended: Blend, totals: Floats, picked: Sequence[Sequence[int]]
+    drafts: Sequence[Draft], index: ItemIndex, blended: _Blended, picked: Sequence[Sequence[int]]
 ) -> list[list[Ranked]]:
     """What is told of the picked candidates of each list."""
     sources = drafts[0].sources
     lists = np.repeat(np.arange(len(drafts)), [len(places) for places in picked])
     flat = np.array([place for places in picked for place in places], np.intp)
-    shown, lead = shown_shares(blended.shares(lists, flat))
-    normal = blended.normal[lists, :, flat].astype(np.float64).round(FEATURE_DIGITS)
+    shown, lead = shown_shares(blended.blend.shares(lists, flat))
+    normal = blended.blend.normal[lists, :, flat].astype(np.float64).round(FEATURE_DIGITS)
     told = [at for at, source in enumerate(sources) if source not in NAMED]
     names = [sources[at] for at in told] + [HISTORY_LENGTH]
+    at = blended.places[lists, flat]
     rows = zip(
         shown.tolist(),
         lead.tolist(),
         normal[:, told].tolist(),
-        totals[lists, flat].tolist(),
+        blended.totals[lists, flat].tolist(),
         flat.tolist(),
+        at.tolist(),
+        rows_of(index.categories, at, -1).tolist(),
         strict=True,
     )
     made = []
     for draft, places in zip(drafts, picked, strict=True):
         pool, pinned = draft.pool, {place for _, place in draft.pins}
-        length = float(draft.one.history_length)
-        at = pool.places[list(places)]
-        categories = rows_of(index.categories, at, -1).tolist()
-        because = pool.because[list(places)].tolist()
-        ranked = []
-        for item_at, groups, spoke, (shares, leader, normals, score, place) in zip(
-            at.tolist(), categories, because, islice(rows, len(places)), strict=True
-        ):
-            ranked.append(
+        length, because = float(draft.one.history_length), pool.because
+        made.append(
+            [
                 Ranked(
-                    item_id=pool.ids[place],
-                    score=score,
-                    shares={source: share for source, share in zip(sources, shares, strict=True) if share},
-                    lead=sources[leader],
-                    features=dict(zip(names, [*normals, length], strict=True)),
-                    because=spoke,
-                    categories=[number for number in groups if number >= 0],
-                    searched=sources[leader] == CONTENT and _searched(draft.one, index, item_at),
-                    pinned=place in pinned,
+                    pool.ids[place],
+                    score,
+                    {source: share for source, share in zip(sources, shares, strict=True) if share},
+                    sources[leader],
+                    dict(zip(names, [*normals, length], strict=True)),
+                    int(because[place]),
+                    [number for number in groups if number >= 0],
+                    sources[leader] == CONTENT and _searched(draft.one, index, item_at),
+                    place in pinned,
                 )
-            )
-        made.append(ranked)
+                for shares, leader, normals, score, place, item_at, groups in islice(rows, len(places))
+            ]
+        )
     return made
 
 

@@ -13,7 +13,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 PYTHON_ALL = python=$$(scripts/environment all) && exec $$python
 PACKAGES := agents models tests benchmarks
 
-.PHONY: help setup check test test-only faults fuzz demo kafka kafka-stop up bench bench-overload bench-update lock clean
+.PHONY: help setup check test test-only faults fuzz demo kafka kafka-stop up bench bench-quick bench-pipeline bench-overload bench-update lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,12 @@ up: ## Kafka and the workers in containers
 
 bench: ## throughput and latency of the profiles worker
 	@$(PYTHON_ALL) -m benchmarks.profiles $(ARGS)
+
+bench-quick: ## has the lead over plain Faust shrunk? (two minutes)
+	@$(PYTHON_ALL) -m benchmarks.quick $(ARGS)
+
+bench-pipeline: ## event → list over all workers: rate, latency
+	@$(PYTHON_ALL) -m benchmarks.pipeline $(ARGS)
 
 bench-overload: ## a burst of 20 times the sustainable rate: memory, lag, fresh events
 	@$(PYTHON_ALL) -m benchmarks.overload $(ARGS)

@@ -42,21 +42,20 @@ def _settings(broker: LocalKafka, folder: Path, prefix: str) -> tuple[Settings, 
     return settings, variables_of(settings)
 
 
-def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
-    """Events/s of the profiles worker alone; then of the similarity worker on what it wrote."""
+def profiles_throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
+    """Events/s of the profiles worker alone, without lists."""
     settings, environment = _settings(broker, folder, "throughput-")
-    topics, offsets = build_topics(settings), Offsets(settings)
+    topics, offsets, group = build_topics(settings), Offsets(settings), app_id(settings, "profiles")
     workload.produce(settings, count)
-    profiles_group, similarity_group = app_id(settings, "profiles"), app_id(settings, "similarity")
 
     def absorbed() -> int:
-        return offsets.committed(profiles_group, topics.events)
+        return offsets.committed(group, topics.events)
 
     with running("profiles", worker("profiles"), {**environment, "PROFILESTREAM_TRIGGER_TYPES": ""}, folder) as process:
         began = wait_until(lambda: absorbed() > 0, [process], "the first batch")
         first, cpu_before = absorbed(), process.cpu_s
         ended = wait_until(lambda: absorbed() >= count, [process], "the last event")
-        profiles = {
+        return {
             "events": count,
             "events_per_s": round((count - first) / (ended - began)),
             "cpu_us_per_event": round((process.cpu_s - cpu_before) / (count - first) * 1e6, 1),
@@ -64,15 +63,18 @@ def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
             "changelog_bytes_per_event": round(topic_bytes(broker, topics.profiles_changelog) / count, 1),
             "cooccurrence_bytes_per_event": round(topic_bytes(broker, topics.cooccurrence) / count, 1),
         }
+
+
+def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
+    """Events/s of the profiles worker alone; then of the similarity worker on what it wrote."""
+    profiles = profiles_throughput(broker, folder, count)
+    settings, environment = _settings(broker, folder, "throughput-")
+    topics, offsets, group = build_topics(settings), Offsets(settings), app_id(settings, "similarity")
     with running("similarity", worker("similarity"), environment, folder) as process:
         ends = ends_of_changes(settings)
-        began = wait_until(
-            lambda: offsets.committed(similarity_group, topics.cooccurrence) > 0, [process], "the first gathering"
-        )
-        first, cpu_before = offsets.committed(similarity_group, topics.cooccurrence), process.cpu_s
-        ended = wait_until(
-            lambda: offsets.committed(similarity_group, topics.cooccurrence) >= ends, [process], "the last change"
-        )
+        began = wait_until(lambda: offsets.committed(group, topics.cooccurrence) > 0, [process], "the first gathering")
+        first, cpu_before = offsets.committed(group, topics.cooccurrence), process.cpu_s
+        ended = wait_until(lambda: offsets.committed(group, topics.cooccurrence) >= ends, [process], "the last change")
         share = 1 - first / ends
         similarity = {
             "events_per_s": round(count * share / (ended - began)),
@@ -131,13 +133,13 @@ def measure_latency(broker: LocalKafka, folder: Path) -> tuple[dict[str, Any], d
         return alone, shared
 
 
-def faust_plain(broker: LocalKafka, folder: Path) -> dict[str, Any]:
+def faust_plain(broker: LocalKafka, folder: Path, count: int = PEER_EVENTS) -> dict[str, Any]:
     """Events/s of the idiomatic Faust agent."""
     settings, _ = _settings(broker, folder, "peer-")
     topics, offsets = build_topics(settings), Offsets(settings)
     admin = admin_client(settings)
     admin.create_topics([NewTopic("peer-out", 4, 1)])["peer-out"].result()
-    workload.produce(settings, PEER_EVENTS)
+    workload.produce(settings, count)
     environment = {
         "PEER_BROKER": broker.bootstrap,
         "PEER_IN": topics.events.name,
@@ -149,13 +151,11 @@ def faust_plain(broker: LocalKafka, folder: Path) -> dict[str, Any]:
     with running("faust-plain", command, environment, folder) as process:
         began = wait_until(lambda: offsets.committed("peer-faust", topics.events) > 0, [process], "the first commit")
         first, cpu_before = offsets.committed("peer-faust", topics.events), process.cpu_s
-        ended = wait_until(
-            lambda: offsets.committed("peer-faust", topics.events) >= PEER_EVENTS, [process], "the last event"
-        )
+        ended = wait_until(lambda: offsets.committed("peer-faust", topics.events) >= count, [process], "the last event")
     return {
-        "events": PEER_EVENTS,
-        "events_per_s": round((PEER_EVENTS - first) / (ended - began)),
-        "cpu_us_per_event": round((process.cpu_s - cpu_before) / (PEER_EVENTS - first) * 1e6, 1),
+        "events": count,
+        "events_per_s": round((count - first) / (ended - began)),
+        "cpu_us_per_event": round((process.cpu_s - cpu_before) / (count - first) * 1e6, 1),
         "peak_mb": round(process.peak_mb),
     }
 

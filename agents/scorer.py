@@ -28,7 +28,7 @@ from agents.runtime.process import DataFolder, Ending, run_alone
 from agents.runtime.refusal import refused
 from agents.scoring.catalogue import Catalogue
 from agents.scoring.lists import ListMaker, check_candidates, rank_config
-from agents.scoring.models import load_encoder, load_second_stage
+from agents.scoring.models import ANNOUNCED, load_encoder, load_second_stage
 from agents.scoring.vector_store import VectorStore
 from agents.scoring.versions import Versions
 from agents.scoring.views import Views, reads_models
@@ -39,7 +39,7 @@ from models.agreement import agreement
 from models.bert.contract import TextEncoder
 from models.new_items import NewItems
 from models.rules.rule import ShopRule
-from models.second_stage import SecondStage
+from models.second_stage import NOTHING, SecondStage
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ NAME = "scorer"
 IDLE_WAIT_S = 0.05
 """How long candidates are waited for before other work is looked at."""
 VIEW_WAIT_S = 0.05
+LOADING_S = 60.0
+"""A start waits so long for an announced model at most; then lists go out, and it takes over when it is there."""
 FETCH_WAIT_MS = 100
 """A fetch is answered as soon as there is a committed record; a shorter wait only asks more often."""
 
@@ -64,7 +66,7 @@ class Scorer:
         load: Callable[[str], SecondStage | None] | None = None,
     ) -> None:
         """`load`: a cross-encoder by its path, for those that are announced."""
-        self._topics, self._metrics = build_topics(settings), metrics
+        self._topics, self._metrics, self._most = build_topics(settings), metrics, settings.scorer_batch
         self.catalogue = Catalogue(encoder, store)
         config = rank_config(settings)
         self._sources = {source for source, weight in config.weights.items() if weight > 0}
@@ -73,7 +75,8 @@ class Scorer:
         self._maker = ListMaker(
             self.catalogue.index, config, encoder, variants, self.new_items, second, settings.cross_ms / 1000
         )
-        self._versions = Versions(load) if load is not None and settings.cross_model else None
+        own = "" if settings.cross_model == ANNOUNCED else settings.cross_model
+        self._versions = Versions(load, own) if load is not None and settings.cross_model else None
         self._shadow: SecondStage | None = None
         self._learned_ranker = settings.learned_ranker
         self._own_weights = with_own_weights(settings)
@@ -84,7 +87,7 @@ class Scorer:
         self,
         items: Iterable[tuple[bytes, Item | None]] = (),
         rules: Iterable[tuple[bytes, ShopRule | None]] = (),
-        models: Iterable[tuple[bytes, ModelVersion | None]] = (),
+        models: Sequence[tuple[bytes, ModelVersion | None]] = (),
         taken: Iterable[tuple[bytes, bool | None]] = (),
     ) -> None:
         """Take over what changed of catalogue, rules, what was learned and `neighbours`; None: deleted.
@@ -102,9 +105,11 @@ class Scorer:
         if self._versions is not None:
             self._follow_versions(self._versions, models)
 
-    def _follow_versions(self, versions: Versions, models: Iterable[tuple[bytes, ModelVersion | None]]) -> None:
+    def _follow_versions(self, versions: Versions, models: Sequence[tuple[bytes, ModelVersion | None]]) -> None:
         second = self._maker.second
         versions.follow(models, "" if second is None else second.scorer.version)
+        if versions.withdrawn:
+            self._maker.second = None
         if (loaded := versions.next()) is not None:
             self._maker.second = loaded
             log.info("lists are read by %s from now on", loaded.scorer.version)
@@ -115,13 +120,19 @@ class Scorer:
             self._shadow = None
 
     def compare(self) -> None:
-        """Let the shadow read what was read last, and count how far it agrees."""
+        """Let the shadow read what was read last, once, and count how far it agrees."""
         second, shadow = self._maker.second, self._shadow
         if second is None or shadow is None or len(second.last[0]) < 2:
             return
-        pairs, chances = second.last
+        (pairs, chances), second.last = second.last, NOTHING
+        try:
+            found = shadow.scorer.chances(pairs)
+        except Exception:  # whatever a model raises that no list needs
+            log.exception("%s cannot read, and is compared no more", shadow.scorer.version)
+            self._shadow = None
+            return
         self._metrics.add("shadow_lists_total")
-        self._metrics.add("shadow_agreement_total", agreement(chances, shadow.scorer.chances(pairs)))
+        self._metrics.add("shadow_agreement_total", agreement(chances, found))
 
     def rank_with(self, model: ModelVersion | None) -> None:
         """Rank with these learned weights from now on, if they are active; None: there are none.
@@ -150,7 +161,10 @@ class Scorer:
         began = time.perf_counter()
         wanted = list(self._in_time(batch, transaction))
         self._tell_unknown([candidates.variant for _, candidates in wanted])
-        lists = self._maker.make([candidates for _, candidates in wanted], transaction.now_ms / 1000)
+        # A full batch is a backlog: what waits behind it would wait longer for each list that is read.
+        lists = self._maker.make(
+            [candidates for _, candidates in wanted], transaction.now_ms / 1000, read=len(wanted) < self._most
+        )
         for (partition, candidates), recommendation in zip(wanted, lists, strict=True):
             key, value = candidates.user_id.encode(), encode_json(recommendation)
             transaction.send(self._topics.recommendations.name, partition, key, value)
@@ -225,7 +239,8 @@ def _work(settings: Settings, ending: Ending) -> None:
         health.beat()
         scorer.follow(*views.drain())
     scorer.follow(*views.drain())
-    while scorer.loading:  # the first lists are read by what was announced last
+    loads_until = time.monotonic() + LOADING_S
+    while scorer.loading and time.monotonic() < loads_until:  # the first lists are read by what was announced last
         if ending.requested.wait(VIEW_WAIT_S):
             return
         health.reasons = scorer.still()
@@ -275,6 +290,7 @@ def _loop(
             raise refused(settings, "cannot read candidates", f"Read on group {app_id(settings, NAME)}", exc) from exc
         if len(batch):
             absorber.absorb(batch)
+        else:
             scorer.compare()
         scorer.catalogue.embed_some()
         health.still = scorer.still()

@@ -21,6 +21,7 @@ from models.profile import (
     forget,
     segment_of,
 )
+from models.second_stage import BERT
 from models.shrinking import shrink
 
 MOST_ROW_BYTES = 512 * 1024
@@ -204,6 +205,8 @@ def _choice(found: Attributed) -> Choice | None:
     rows = found.flight.features
     positions = choosable(found.flight, found.place)
     names = dict.fromkeys(name for place in positions for name in rows[place])
+    if not all(BERT in rows[place] for place in positions):
+        names.pop(BERT, None)  # not read is not the same as found bad
     features = {name: [rows[place].get(name, 0.0) for place in positions] for name in names}
     return Choice(positions, features) if positions else None
 

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
-from models.kernels.item_sums import NO_MASK, strongest_sums
-from models.kernels.sources import distinct, first_shown, ridge_scores
+from models.kernels import NO_MASK, distinct, first_shown, ridge_scores, strongest_sums
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists, Ranked
 from models.proposals import best_first, merged

@@ -10,8 +10,13 @@ NOT = "not: "
 
 def profile_text(titles: Sequence[str], disliked: Sequence[str] = (), most: int = NEWEST) -> str:
     """The newest `most` titles, one a line, the newest last; then those disliked. Both: newest first."""
-    lines = [title.strip() for title in reversed(titles[:most])]
-    return "\n".join([*lines, *(NOT + title.strip() for title in reversed(disliked[:most]))])
+    lines = [item_text(title) for title in reversed(titles[:most])]
+    return "\n".join([*lines, *(NOT + item_text(title) for title in reversed(disliked[:most]))])
+
+
+def item_text(title: str) -> str:
+    """A title on one line."""
+    return " ".join(title.split())
 
 
 def liked(profile: str) -> list[str]:

@@ -40,8 +40,8 @@ class ListInput:
     """Unit vector [d] of the words searched for."""
     search: str = ""
     """These words."""
-    until: float = np.inf
-    """When the second stage must be done with it, by its clock."""
+    due: float = np.inf
+    """When it is of no use any more: those that are due first are read first."""
     after_pause: bool = False
     """The user was away for long before asking."""
     categories: list[str] = field(default_factory=list)

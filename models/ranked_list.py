@@ -200,7 +200,7 @@ def _ranked(
                     score,
                     {source: share for source, share in zip(sources, shares, strict=True) if share},
                     sources[leader],
-                    dict(zip(names, [*normals, length], strict=True)),
+                    _features(names, [*normals, length]),
                     int(because[place]),
                     [number for number in groups if number >= 0],
                     sources[leader] == CONTENT and _searched(draft.one, index, item_at),
@@ -210,6 +210,14 @@ def _ranked(
             ]
         )
     return made
+
+
+def _features(names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """What the ranker saw of an item; nothing of the second stage where it did not read it."""
+    features = dict(zip(names, values, strict=True))
+    if features.get(BERT) == 0:
+        del features[BERT]
+    return features
 
 
 def _searched(one: ListInput, index: ItemIndex, at: int) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from models.drafts import Draft
 from models.item_index import Floats, ItemIndex
-from models.pair_texts import NEWEST, profile_text
+from models.pair_texts import NEWEST, item_text, profile_text
 from models.speed import Speed
 
 BERT = "bert"
@@ -22,8 +22,13 @@ Pair = tuple[str, str]
 
 UNITS_AT_ONCE = 10_000
 """Letters that are scored between two looks at the clock, some 2,500 tokens."""
+LETTERS_READ = 2_000
+"""A model cuts what is longer."""
 OVERHEAD = 20
 """Letters whose time a pair takes besides its own."""
+
+
+NOTHING: tuple[list[Pair], Floats] = ([], np.zeros(0, np.float32))
 
 
 class PairScorer(Protocol):
@@ -43,23 +48,23 @@ class _Reading(NamedTuple):
     places: list[int]
     """In the pool, best first."""
     pairs: list[Pair]
-    until: float
+    due: float
 
 
 class SecondStage:
     """Scores pairs of the lists of one batch after the other."""
 
     def __init__(self, scorer: PairScorer, most: int, clock: Callable[[], float]) -> None:
-        """`most`: candidates of a list that are read; `clock`: seconds, of the same kind as `ListInput.until`."""
+        """`most`: candidates of a list that are read; `clock`: seconds, as `until`."""
         self.scorer, self.most, self.clock = scorer, most, clock
+        self.until = np.inf
+        """When the next reading must be done."""
         self.speed = Speed()
         """Of letters."""
-        self.pairs = 0
-        """That were scored so far."""
         self.asked: list[int] = []
         self.scored: list[int] = []
         """Of each list of the last call: candidates that were to be read, and that were."""
-        self.last: tuple[list[Pair], Floats] = [], np.zeros(0, np.float32)
+        self.last = NOTHING
         """The pairs of the list that was read last, and their chances."""
 
     def warm_up(self, pair: Pair, count: int = 32) -> None:
@@ -78,7 +83,7 @@ class SecondStage:
         ]
         self.asked = [len(one.places) for one in readings]
         self.scored = [0] * len(drafts)
-        waiting = sorted((one for one in readings if one.places), key=lambda one: one.until)
+        waiting = sorted((one for one in readings if one.places), key=lambda one: one.due)
         at = 0
         while at < len(waiting):
             part = self._in_time(waiting[at:])
@@ -91,7 +96,7 @@ class SecondStage:
         part: list[_Reading] = []
         for one in waiting:
             ends = list(accumulate(map(units_of, one.pairs), initial=units))[1:]
-            count = sum(now + self.speed.seconds(end) <= one.until for end in ends)
+            count = sum(now + self.speed.seconds(end) <= self.until for end in ends)
             if part and (count < len(ends) or ends[-1] > UNITS_AT_ONCE):
                 break  # by then the clock knows better
             if not count:
@@ -107,7 +112,6 @@ class SecondStage:
         began = self.clock()
         chances = self.scorer.chances(pairs)
         self.speed.add(sum(map(units_of, pairs)), self.clock() - began)
-        self.pairs += len(pairs)
         ends = np.cumsum([len(one.pairs) for one in part])
         for one, found in zip(part, np.split(chances, ends[:-1]), strict=True):
             row = np.zeros(len(drafts[one.number].pool.ids), np.float32)
@@ -123,8 +127,8 @@ def newest_items(recent: Sequence[str], context_item: str) -> list[str]:
 
 
 def units_of(pair: Pair) -> int:
-    """What a pair costs: its letters, and what every pair costs."""
-    return len(pair[0]) + len(pair[1]) + OVERHEAD
+    """What a pair costs: its letters, as far as a model reads them, and what every pair costs."""
+    return min(len(pair[0]) + len(pair[1]), LETTERS_READ) + OVERHEAD
 
 
 def _reading(number: int, draft: Draft, places: Sequence[int], index: ItemIndex) -> _Reading:
@@ -134,7 +138,7 @@ def _reading(number: int, draft: Draft, places: Sequence[int], index: ItemIndex)
     if one.search:
         titles.insert(0, one.search)
     if not titles:
-        return _Reading(number, [], [], one.until)
+        return _Reading(number, [], [], one.due)
     profile = profile_text(titles)
-    told = [(place, title) for place in places if (title := index.own_title(pool.ids[place]))]
-    return _Reading(number, [place for place, _ in told], [(profile, title) for _, title in told], one.until)
+    told = [(place, title) for place in places if (title := item_text(index.own_title(pool.ids[place])))]
+    return _Reading(number, [place for place, _ in told], [(profile, title) for _, title in told], one.due)

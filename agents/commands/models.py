@@ -35,7 +35,7 @@ def announce(
 
 @models.command()
 def rollback() -> None:
-    """Let all scorers use the cross-encoder before this one again.
+    """Let all scorers use the cross-encoder before this one again; before the first: the one of their settings.
 
     Example: profilestream models rollback
     """
@@ -46,7 +46,7 @@ def rollback() -> None:
     settings = read_settings()
     record = rolled_back(used(settings))
     send(settings, record)
-    typer.echo(f"{record.version} is announced again")
+    typer.echo("scorers use the model of their settings" if record is None else f"{record.version} is announced again")
 
 
 @models.command()
@@ -66,7 +66,8 @@ def show() -> None:
         typer.echo("no cross-encoder is announced; scorers use the one of PROFILESTREAM_CROSS_MODEL")
         return
     table = Table("version", "where", "used")
-    table.add_row(model.version, model.path, "now")
+    if model.path:
+        table.add_row(model.version, model.path, "now")
     if model.shadow is not None:
         table.add_row(model.shadow.version, model.shadow.path, "shadow")
     for past in model.previous:

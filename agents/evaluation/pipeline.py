@@ -1,12 +1,14 @@
 """All three agents in one process: events and requests in, ranked lists out, as the workers make them."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from agents.errors import SetupError
 from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
 from agents.learner import LearnerAgent
 from agents.packed import CANDIDATES
@@ -18,9 +20,10 @@ from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
 from agents.scorer import Scorer
 from agents.scoring.lists import ListMaker, rank_config
-from agents.scoring.models import load_encoder, load_second_stage
+from agents.scoring.models import ANNOUNCED, load_encoder, load_second_stage
 from agents.scoring.vector_store import VectorStore
 from agents.scoring.views import read_taken
+from agents.security import variable
 from agents.settings import Settings
 from agents.similarity import SimilarityAgent
 from agents.topics import build_topics
@@ -39,6 +42,7 @@ def evaluation_settings(settings: Settings) -> Settings:
     All users are in the default variant: to evaluate another one, its settings are given to all.
     """
     changed = {"user_partitions": 1, "item_partitions": 1, "trigger_types": (), "trigger_max_age_s": 0.0}
+    changed["scorer_batch"] = sys.maxsize  # no batch is a backlog
     return settings.model_copy(update={**changed, "variants": {}})
 
 
@@ -52,7 +56,7 @@ class Pipeline:
     def __init__(self, settings: Settings, now_ms: int, feedback: bool = False) -> None:
         """`feedback`: what users take from their lists teaches the learner, whose weights the scorer follows.
 
-        Raises `SetupError` if the model that the settings name cannot be loaded.
+        Raises `SetupError` if a model that the settings name cannot be loaded.
         """
         settings = evaluation_settings(settings)
         self._topics = build_topics(settings)
@@ -62,9 +66,10 @@ class Pipeline:
         self._encoder = encoder = load_encoder(settings)
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"
         self._vectors = VectorStore(folder, encoder.version, encoder.dimension) if encoder is not None else None
-        second = load_second_stage(
-            settings, settings.cross_model, lambda: 0.0
-        )  # no list is late, however long it takes
+        if settings.cross_model == ANNOUNCED:
+            raise SetupError(f"{variable('cross_model')}: name a model: here nothing is announced")
+        # By this clock no list is late, however long it takes.
+        self._second = second = load_second_stage(settings, settings.cross_model, lambda: 0.0)
         self._scorer = Scorer(settings, encoder, self._vectors, Metrics(), second)
         self._learner = LearnerAgent(settings, Metrics()) if feedback else None
         self.ranker: ModelVersion | None = None
@@ -125,7 +130,8 @@ class Pipeline:
         index = self._scorer.catalogue.index
         new = self._scorer.new_items
         return {
-            name: ListMaker(index, rank_config(one), self._encoder, new_items=new) for name, one in settings.items()
+            name: ListMaker(index, rank_config(one), self._encoder, new_items=new, second=self._second)
+            for name, one in settings.items()
         }
 
     def ask(self, users: Mapping[str, int], k: int, filters: Filters | None = None) -> list[Recommendation]:

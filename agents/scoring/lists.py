@@ -43,8 +43,8 @@ NO_TEXTS = "no item texts"
 NOT_EMBEDDED = "embeddings not ready"
 NO_TIME = "no time"
 """The cross-encoder did not get to all candidates that it was to read."""
-AFTER_S = 0.02
-"""What a list takes after the second stage, until it can be read."""
+AFTER_S, AFTER_EACH_S = 0.03, 0.0005
+"""What a batch, and each of its lists, takes after the second stage, until lists can be read."""
 
 
 def rank_config(settings: Settings) -> RankConfig:
@@ -121,8 +121,8 @@ class ListMaker:
             for variant, config in self._configs.items()
         }
 
-    def make(self, batch: Sequence[Candidates], now_s: float) -> list[Recommendation]:
-        """One list for each, in order. `check_candidates` has passed them.
+    def make(self, batch: Sequence[Candidates], now_s: float, read: bool = True) -> list[Recommendation]:
+        """One list for each, in order. `check_candidates` has passed them. `read`: there is time for the second stage.
 
         A list whose variant is not known here is made, and marked, as one of the default.
         """
@@ -131,25 +131,20 @@ class ListMaker:
         left_out = self._left_out()
         content = not left_out
         queries = self._query_vectors(batch) if content else {}
-        inputs = [
-            _input(one, queries.get(one.query), until)
-            for one, until in zip(batch, self._until(batch, now_s), strict=True)
-        ]
+        inputs = [_input(one, queries.get(one.query)) for one in batch]
         if self._new is not None and self._explores:
             self._new.refresh()
-        ranked = self._ranked(batch, inputs, content)
+        ranked = self._ranked(batch, inputs, content, self._time(batch, now_s) if read else 0.0)
         model = self._encoder.version if self._encoder and content else None
         return [
             self._recommendation(one, made, now_s, model, left_out) for one, made in zip(batch, ranked, strict=True)
         ]
 
-    def _until(self, batch: Sequence[Candidates], now_s: float) -> Sequence[float]:
-        """When the second stage must be done with each list, by its clock."""
-        if self.second is None:
-            return [np.inf] * len(batch)
-        now = self.second.clock()
-        left = [one.deadline_ms / 1000 - now_s - AFTER_S if one.deadline_ms else np.inf for one in batch]
-        return [now + min(self._second_s, seconds) for seconds in left]
+    def _time(self, batch: Sequence[Candidates], now_s: float) -> float:
+        """Seconds that the second stage has for a batch: all its lists can be read when the last is done."""
+        after = AFTER_S + AFTER_EACH_S * len(batch)
+        left = [one.deadline_ms / 1000 - now_s - after for one in batch if one.deadline_ms]
+        return max(0.0, min([self._second_s, *left]))
 
     def knows(self, variant: str) -> bool:
         """Whether lists of this variant are ranked as the variant wants."""
@@ -159,11 +154,21 @@ class ListMaker:
     def _explores(self) -> bool:
         return any(config.explore_slots for config in self._configs.values())
 
-    def _ranked(self, batch: Sequence[Candidates], inputs: Sequence[ListInput], content: bool) -> Iterator[_Made]:
-        """The places of each list, in order; those of a variant are ranked together."""
+    def _ranked(
+        self, batch: Sequence[Candidates], inputs: Sequence[ListInput], content: bool, seconds: float
+    ) -> Iterator[_Made]:
+        """The places of each list, in order; those of a variant are ranked together.
+
+        `seconds`: what the second stage has. Variants share it by their lists, so that an experiment is fair.
+        """
         ranked: dict[str, Iterator[_Made]] = {}
+        ends, left = (self.second.clock() if self.second is not None else 0.0) + seconds, len(batch)
         for variant in dict.fromkeys(one.variant for one in batch):
             config, (of_variant, names) = self._configs[variant], _of(variant, batch, inputs)
+            if self.second is not None:
+                now = self.second.clock()
+                self.second.until = now + (ends - now) * len(of_variant) / left
+            left -= len(of_variant)
             lists = rank_lists(of_variant, self._index, config, content, self.rules, self.second)
             read = self._read(config, len(of_variant))
             if self._new is not None:
@@ -204,7 +209,7 @@ class ListMaker:
             created_at=now_s,
             request_id=one.request_id,
             degraded=late or left_out == NOT_EMBEDDED,
-            degraded_reason=NO_TIME if late else left_out,
+            degraded_reason=NO_TIME if late and left_out != NOT_EMBEDDED else left_out,
             model=model,
             variant=one.variant,
             asked_at=one.asked_ms / 1000,
@@ -249,7 +254,7 @@ def _of(variant: str, batch: Sequence[Candidates], inputs: Sequence[ListInput]) 
     return [inputs[place] for place in places], [batch[place].recommendation_id for place in places]
 
 
-def _input(one: Candidates, query: NDArray[np.float32] | None, until: float) -> ListInput:
+def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
     context = {one.context_item} if one.context_item else set()
     return ListInput(
         k=one.k,
@@ -263,7 +268,7 @@ def _input(one: Candidates, query: NDArray[np.float32] | None, until: float) -> 
         context_item=one.context_item,
         query=query,
         search=one.query,
-        until=until,
+        due=one.deadline_ms / 1000 or np.inf,
         after_pause=one.after_pause,
         categories=one.filters.categories,
         exclude_categories=one.filters.exclude_categories,

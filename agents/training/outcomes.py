@@ -6,11 +6,11 @@ import msgspec
 
 from agents.errors import SetupError
 from agents.lookup import read_whole, titles
-from agents.records import Outcome, Recommendation
+from agents.records import Outcome, Recommendation, User
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 from models.bert.training.examples import Example
-from models.pair_texts import profile_text
+from models.pair_texts import item_text, profile_text
 
 NAME = "outcomes"
 TAKEN = frozenset({"clicked", "bought"})
@@ -22,12 +22,14 @@ FEWEST = 50
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _RECOMMENDATION = msgspec.json.Decoder(Recommendation)
 _ITEM = msgspec.json.Decoder(dict)
+_USER = msgspec.json.Decoder(User)
 
 
 def read_outcomes(settings: Settings) -> list[Example]:
-    """A pair for each item that was taken, and for each that was passed over on the way there, by user.
+    """A pair for each item that was taken, and for each that was passed over on the way there.
 
-    Raises `SetupError` if there are too few, `BrokerError` if a topic cannot be read.
+    Users are told apart by numbers, so that no id gets out. Left out is who is erased or has withdrawn
+    consent. Raises `SetupError` if there are too few, `BrokerError` if a topic cannot be read.
     """
     topics = build_topics(settings)
     taken, skipped = dict[str, set[str]](), dict[str, set[str]]()
@@ -41,12 +43,17 @@ def read_outcomes(settings: Settings) -> list[Example]:
         for made in map(_RECOMMENDATION.decode, _values(settings, topics.recommendations))
         if made.recommendation_id in taken and made.recent
     }
+    gone = _without_consent(settings, topics.users)
+    lists = {name: made for name, made in lists.items() if made.user_id not in gone}
+    users = {
+        user: f"user {number}" for number, user in enumerate(dict.fromkeys(made.user_id for made in lists.values()))
+    }
     recent = {item for made in lists.values() for item in made.recent}
     known = titles(settings, topics.items, recent, lambda value: str(_ITEM.decode(value).get("title") or ""))
     examples = [
         example
         for name, made in lists.items()
-        for example in _examples(made, taken[name], skipped.get(name, set()), known)
+        for example in _examples(made, users[made.user_id], taken[name], skipped.get(name, set()), known)
     ]
     found = sum(example.label == "yes" for example in examples)
     if found < FEWEST:
@@ -64,8 +71,24 @@ def _values(settings: Settings, topic: Topic) -> Iterator[bytes]:
                 yield record.value
 
 
+def _without_consent(settings: Settings, topic: Topic) -> set[str]:
+    """Users whose newest declaration is null, says no, or cannot be read."""
+    said = dict[bytes, bytes | None]()
+    for partition in range(topic.partitions):
+        for record in read_whole(settings, topic, partition):
+            said[record.key or b""] = record.value
+    return {key.decode(errors="replace") for key, value in said.items() if not _agrees(value)}
+
+
+def _agrees(value: bytes | None) -> bool:
+    try:
+        return value is not None and _USER.decode(value).consent
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
 def _examples(
-    made: Recommendation, taken: Iterable[str], skipped: Iterable[str], known: Mapping[str, str]
+    made: Recommendation, list_name: str, taken: Iterable[str], skipped: Iterable[str], known: Mapping[str, str]
 ) -> Iterator[Example]:
     profile = profile_text([title for item in made.recent if (title := known.get(item))])
     if not profile:
@@ -75,4 +98,4 @@ def _examples(
     for item in made.items[: last + 1 + SEEN_BELOW]:
         if item.title and item.item_id in taken | skipped:
             label = "yes" if item.item_id in taken else "no"
-            yield Example((profile, item.title.strip()), label, made.user_id)
+            yield Example((profile, item_text(item.title)), label, list_name)

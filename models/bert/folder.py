@@ -17,7 +17,7 @@ INSTALL = "pip install 'profilestream[scorer]'"
 HUB_ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?(?:@[\w.-]+)?")
 MAX_TOKENS = 256
 """Tokens of a text that are read where the model does not say: a title and the first lines of its description."""
-_FILES = ("*.json", "*.txt", "*.model", "1_Pooling/*.json", "*.safetensors")
+_FILES = ("*.json", "*.txt", "*.model", "1_Pooling/*.json", "*.safetensors", "prior/*")
 _HASH_DIGITS = 12
 
 
@@ -113,7 +113,7 @@ def _max_tokens(path: Path, config: dict[str, object]) -> int:
 def model_version(folder: ModelFolder) -> str:
     """`<name>-<hash>` over all files that have a part in a vector: weights, tokenizer and configuration."""
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in _FILES for path in folder.path.glob(pattern)}):
+    for path in sorted({path for pattern in _FILES for path in folder.path.glob(pattern) if path.is_file()}):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").digest()
         digest.update(path.relative_to(folder.path).as_posix().encode() + b"\0" + content)

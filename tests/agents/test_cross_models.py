@@ -20,13 +20,12 @@ def test_a_rollback_goes_back_one_version_after_the_other() -> None:
         model = with_model(model, named)
     assert model is not None
     assert (used(model), model.previous) == (MODELS[2], [MODELS[1], MODELS[0]])
-    model = rolled_back(model)
-    assert (used(model), model.previous) == (MODELS[1], [MODELS[0]])
-    model = rolled_back(model)
-    assert (used(model), model.previous) == (MODELS[0], [])
-    with pytest.raises(SetupError, match="no version before"):
-        rolled_back(model)
-    with pytest.raises(SetupError, match="no version before"):
+    for back, before in ((MODELS[1], [MODELS[0]]), (MODELS[0], [])):
+        model = rolled_back(model)
+        assert model is not None
+        assert (used(model), model.previous) == (back, before)
+    assert rolled_back(model) is None, "before the first: the model of the settings"
+    with pytest.raises(SetupError, match="no cross-encoder is announced"):
         rolled_back(None)
 
 
@@ -43,8 +42,15 @@ def test_a_shadow_stands_beside_the_one_in_use_until_the_next() -> None:
     model = with_shadow(with_model(None, MODELS[0]), MODELS[1])
     assert (used(model), model.shadow) == (MODELS[0], MODELS[1])
     assert with_model(model, MODELS[1]).shadow is None
-    with pytest.raises(SetupError, match="leave --shadow out"):
-        with_shadow(None, MODELS[1])
+    same = with_model(model, MODELS[0])
+    assert (used(same), same.shadow, same.previous) == (MODELS[0], None, [])
+
+
+def test_a_shadow_of_the_model_of_the_settings_is_nothing_to_go_back_to() -> None:
+    model = with_shadow(None, MODELS[1])
+    assert (model.path, model.shadow) == ("", MODELS[1])
+    assert read_version(CROSS, encode_json(model)) == model
+    assert with_model(model, MODELS[1]).previous == []
 
 
 def test_a_record_that_names_no_model_is_refused() -> None:

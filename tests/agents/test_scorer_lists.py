@@ -1,5 +1,6 @@
 """Candidates in, recommendations out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as replaced
 
 import msgspec
@@ -11,13 +12,23 @@ from hypothesis import strategies as st
 from agents.errors import RecordError
 from agents.packed import Candidates, pack_floats, pack_ints
 from agents.records import Filters
-from agents.scoring.lists import FIXED, NO_MODEL, NO_TEXTS, NOT_EMBEDDED, ListMaker, check_candidates, rank_config
+from agents.scoring.lists import (
+    FIXED,
+    NO_MODEL,
+    NO_TEXTS,
+    NO_TIME,
+    NOT_EMBEDDED,
+    ListMaker,
+    check_candidates,
+    rank_config,
+)
 from agents.settings import read_settings
 from agents.variants import by_variant, with_own_weights
-from models.bert.contract import HashEncoder
+from models.bert.contract import Floats, HashEncoder
 from models.item_index import ItemIndex
 from models.ranked_list import RankConfig
 from models.ranking import BandWeights
+from models.second_stage import BERT, Pair, SecondStage
 from tests.agents.scorer_support import SOURCES, make_candidates
 
 CONFIG = rank_config(read_settings())
@@ -235,3 +246,68 @@ def test_learned_weights_are_not_for_variants_with_weights_of_their_own_and_coun
     assert first() == ["mug", "pot"] * 3
     maker.use(None)
     assert {one.ranker for one in maker.make(asked, 0.0)} == {FIXED}
+
+
+class Reader:
+    """Finds all items equally likely; each reading takes a second of its own clock."""
+
+    version = "reader-1"
+
+    def __init__(self) -> None:
+        self.now, self.seen = 0.0, 0
+
+    def clock(self) -> float:
+        return self.now
+
+    def chances(self, pairs: Sequence[Pair]) -> Floats:
+        self.now += len(pairs)
+        self.seen += len(pairs)
+        return np.full(len(pairs), 0.5, np.float32)
+
+
+READING = replaced(CONFIG, weights={**CONFIG.weights, BERT: 0.5})
+
+
+def reading(seconds: float, variants: Mapping[str, RankConfig] | None = None) -> tuple[ListMaker, Reader]:
+    """A maker whose second stage reads two candidates of each list, a second each, and knows that."""
+    reader = Reader()
+    second = SecondStage(reader, 2, reader.clock)
+    second.warm_up(("Desk lamp", "Red mug"), 8)
+    return ListMaker(make_index(), READING, None, variants, second=second, second_s=seconds), reader
+
+
+def wanted(number: int, deadline_ms: int = 0, variant: str = "default") -> Candidates:
+    scores = {"mug": {"item_cf": 2.0}, "pot": {"item_cf": 1.0}, "cup": {"item_cf": 0.5}}
+    made = make_candidates(f"u{number}", f"r-{number}", scores, recent=["lamp"], deadline_ms=deadline_ms)
+    return msgspec.structs.replace(made, variant=variant)
+
+
+def test_what_the_second_stage_did_not_get_to_is_degraded_and_says_how_far_it_got() -> None:
+    maker, _ = reading(seconds=5.0)
+    made = maker.make([wanted(number) for number in range(4)], 0.0)
+    told = [(one.degraded, one.degraded_reason, one.cross_model, one.cross_scored) for one in made]
+    assert told[:2] == [(False, NO_MODEL, "reader-1", 2)] * 2
+    assert told[3] == (True, NO_TIME, None, 0)
+    assert [one.recent for one in made] == [["lamp"]] * 4
+
+
+def test_nothing_is_read_in_a_backlog() -> None:
+    maker, reader = reading(seconds=5.0)
+    before = reader.seen
+    made = maker.make([wanted(0)], 0.0, read=False)
+    assert (made[0].cross_scored, made[0].degraded_reason, reader.seen) == (0, NO_TIME, before)
+
+
+def test_the_first_deadline_of_a_batch_bounds_the_reading_of_all() -> None:
+    maker, reader = reading(seconds=60.0)
+    before = reader.now
+    made = maker.make([wanted(number, 3_500 if number == 3 else 0) for number in range(6)], 0.0)
+    assert reader.now - before <= 3.5
+    assert made[3].cross_scored == 2, "what is due first is read first"
+
+
+def test_variants_share_the_time_by_their_lists() -> None:
+    maker, _ = reading(seconds=9.0, variants={"other": READING})
+    made = maker.make([wanted(number, variant=("default", "other")[number % 2]) for number in range(8)], 0.0)
+    read = [sum(one.cross_scored for one in made if one.variant == variant) for variant in ("default", "other")]
+    assert min(read) >= 3

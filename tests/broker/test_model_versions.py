@@ -78,10 +78,9 @@ def test_a_model_is_changed_and_changed_back_without_a_gap(settings: Settings, t
     with cluster(settings, tmp_path) as workers:
         scorer = start(workers, "1", PROFILESTREAM_CROSS_MODEL=str(old))
         flow.until(workers, "works", scorer)
-        announce(settings, "announce", str(old))
         announce(settings, "announce", str(new))
         flow.until(workers, "lists are read by new-", scorer)
-        announce(settings, "rollback")
+        announce(settings, "rollback")  # before the first announcement was the model of the settings
         flow.until(workers, "lists are read by old-", scorer)
         wait_until_done(workers, topics)
     check_one_list_each(settings, topics, flow.count)

@@ -37,7 +37,7 @@ def send_lists(settings: Settings, users: int) -> None:
     topics = build_topics(settings)
     lists: list[tuple[bytes | None, bytes | None]] = []
     outcomes: list[tuple[bytes | None, bytes | None]] = []
-    for number in range(users):
+    for number in range(users + 2):
         user, name = f"user-{number}", f"requests-0-{number}"
         places = [RankedItem(item, 1.0, "", title=TITLES[item]) for item in ("lamp", "pot", "bare", "cup")]
         made = Recommendation(name, user, places, [name], 1.0, recent=["mug", "bare"])
@@ -48,6 +48,9 @@ def send_lists(settings: Settings, users: int) -> None:
             outcomes.append((key, encode_json(Outcome(user, name, kind, 2.0, item))))  # type: ignore[arg-type]
         of_an_old_list = Outcome(user, "requests-9-9", "bought", 2.0, "pot")
         outcomes.append((key, encode_json(of_an_old_list)))
+    # The last two do not agree any more, or are erased.
+    refused = b'{"user_id": "user-%d", "consent": false}' % users
+    send(settings, topics.users, [(b"user-%d" % users, refused), (b"user-%d" % (users + 1), None)])
     send(settings, topics.recommendations, lists)
     send(settings, topics.outcomes, outcomes)
 
@@ -60,11 +63,11 @@ def test_a_model_is_trained_from_what_users_took(settings: Settings, tmp_path: P
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in data.read_text().splitlines()]
     expected = [
-        {"text_a": "red mug", "text_b": item, "label": label, "list": f"user-{number}"}
+        {"text_a": "red mug", "text_b": item, "label": label, "list": f"user {number}"}
         for number in range(USERS)
         for item, label in (("blue lamp", "no"), ("tea pot", "yes"))
     ]
-    assert sorted(rows, key=lambda row: (int(row["list"][5:]), row["text_b"])) == expected
+    assert sorted(rows, key=lambda row: (int(row["list"][5:]), row["text_b"])) == expected, "no id of a user gets out"
     assert find_model(str(folder)).path == folder
     assert (folder / FILE).exists()
 

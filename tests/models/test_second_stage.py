@@ -80,13 +80,14 @@ def test_the_best_of_the_blend_are_read_and_the_others_stay_below_in_its_order()
     profile = "title of number 6\ntitle of number 7"
     assert scorer.seen == [(profile, TITLES[item]) for item in ("i0", "i1", "i2")]
     assert order(ranked) == ["i2", "i1", "i0", "i3", "i4", "i5"]
-    assert (second.asked, second.scored, second.pairs) == ([3], [3], 3)
+    assert (second.asked, second.scored) == ([3], [3])
     first = ranked[0]
     # Chances .1, .2, .3 divided by the best; the blend's own score of i2 is .8.
     assert first.features == {"item_cf": 0.8, BERT: 1.0, "history_length": 2.0}
     assert first.score == pytest.approx(1.8)
     assert first.lead == BERT
     assert ranked[2].features[BERT] == pytest.approx(1 / 3, abs=1e-5)
+    assert BERT not in ranked[3].features, "not read is not the same as found bad"
 
 
 def test_without_time_a_list_is_that_of_the_blend() -> None:
@@ -94,7 +95,8 @@ def test_without_time_a_list_is_that_of_the_blend() -> None:
     second.warm_up(("a", "title of number 0"))
     scorer.seen.clear()
     alone = rank_lists([asked()], INDEX, replace(CONFIG, weights={"item_cf": 1.0}), content=False)
-    late = rank_lists([asked(until=clock.now)], INDEX, CONFIG, content=False, second=second)
+    second.until = clock.now
+    late = rank_lists([asked()], INDEX, CONFIG, content=False, second=second)
     assert (second.asked, second.scored, scorer.seen) == ([3], [0], [])
     assert late == alone
 
@@ -103,9 +105,8 @@ def test_a_list_is_read_as_far_as_there_is_time() -> None:
     second, _, clock = make()
     second.warm_up(("a", "title of number 0"))
     pair = (profile_text([TITLES["i7"], TITLES["i6"]]), TITLES["i0"])
-    (ranked,) = rank_lists(
-        [asked(until=clock.now + 2.1 * second.speed.seconds(units_of(pair)))], INDEX, CONFIG, False, second=second
-    )
+    second.until = clock.now + 2.1 * second.speed.seconds(units_of(pair))
+    (ranked,) = rank_lists([asked()], INDEX, CONFIG, content=False, second=second)
     assert (second.asked, second.scored) == ([3], [2])
     assert order(ranked)[:3] == ["i1", "i0", "i2"]
 
@@ -114,8 +115,8 @@ def test_lists_that_are_due_first_are_read_first() -> None:
     second, _, clock = make()
     second.warm_up(("a", "title of number 0"))
     took = 3 * second.speed.seconds(units_of((profile_text([TITLES["i7"], TITLES["i6"]]), TITLES["i0"])))
-    until = [clock.now + share * took for share in (2.2, 1.1, 2.1)]
-    rank_lists([asked(until=one) for one in until], INDEX, CONFIG, content=False, second=second)
+    second.until = clock.now + 2.1 * took
+    rank_lists([asked(due=one) for one in (30.0, 10.0, 20.0)], INDEX, CONFIG, content=False, second=second)
     assert second.scored == [0, 3, 3]
 
 

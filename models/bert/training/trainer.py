@@ -195,12 +195,12 @@ class Trainer:
         """Sum over the examples, each by its label's weight."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
             logits = self.model(**inputs).logits
-        truth, soft = known.truth, known.soft
-        hard = cross_entropy(with_prior(logits.float(), known.prior), truth, self.weights, reduction="sum")
+        truth, soft, logits = known.truth, known.soft, with_prior(logits.float(), known.prior)
+        hard = cross_entropy(logits, truth, self.weights, reduction="sum")
         if soft is None:
             return hard
         heat, share = self.settings.temperature, self.settings.distil
-        distance = kl_div((logits.float() / heat).log_softmax(1), (soft / heat).softmax(1), reduction="none").sum(1)
+        distance = kl_div((logits / heat).log_softmax(1), (soft / heat).softmax(1), reduction="none").sum(1)
         # Times heat², so that its gradients stay as large as those of the labels (Hinton et al. 2015, section 2).
         return (1 - share) * hard + share * heat**2 * (distance * self.weights[truth]).sum()
 

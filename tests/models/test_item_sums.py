@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from models.kernels.item_sums import NO_MASK, strongest_sums
+from models.kernels import NO_MASK, strongest_sums
 
 ITEMS = 10
 WIDTH = 4
@@ -60,6 +60,7 @@ def test_of_equal_sums_the_one_that_is_met_first() -> None:
     sums = np.zeros(5, np.float32)
     hidden = np.zeros(5, np.bool_)
     recent, recency = np.array([0, 1]), np.ones(2, np.float32)
+    # Without room: a heap of nothing must not be written to.
     for most in range(5):
         items, _, _ = strongest_sums(recent, recency, cols, weights, hidden, NO_MASK, most, 0, sums)
         assert items.tolist() == [3, 1, 2, 4][:most]

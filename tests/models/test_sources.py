@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from models.kernels.item_sums import NO_MASK
-from models.kernels.sources import distinct, first_shown, ridge_scores
+from models.kernels import NO_MASK, distinct, first_shown, ridge_scores
 
 ITEMS = 12
 NUMBERS = st.lists(st.integers(0, ITEMS - 1), max_size=20).map(lambda drawn: np.array(drawn, np.int64))

@@ -1,1 +1,0 @@
-"""Loops over single entries that numpy has no expression for, compiled by numba."""

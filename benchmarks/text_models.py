@@ -11,7 +11,6 @@ AUC over 1,000 draws of lists with replacement. Written to `results/text_models.
 import argparse
 import json
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,10 @@ from benchmarks.harness import machine
 from models.bert.cross_encoder import CrossEncoder
 from models.bert.encoder import Encoder
 from models.bert.folder import find_model, model_version
+from models.bert.prior import Closeness
 from models.bert.training.examples import Example, numbers_of
 from models.bert.training.measures import auc, per_list
 from models.bert.training.written import read_card
-from models.pair_texts import liked
 
 RESULTS = Path(__file__).parent / "results" / "text_models.json"
 DRAWS, SEED = 1_000, 7
@@ -39,16 +38,12 @@ Floats = NDArray[np.float64]
 
 def bi_encoder_scores(examples: list[Example]) -> dict[str, Floats]:
     """Cosines of items with profiles, by the text and by the titles."""
-    encoder = Encoder(find_model("bundled"), "cpu")
-    profiles = list(dict.fromkeys(example.texts[0] for example in examples))
-    titles = {profile: liked(profile) for profile in profiles}
-    texts = list(dict.fromkeys([*profiles, *(one.texts[1] for one in examples), *chain(*titles.values())]))
+    encoder, pairs = Encoder(find_model("bundled"), "cpu"), [one.texts for one in examples]
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     vectors = dict(zip(texts, encoder.encode(texts).astype(np.float64), strict=True))
-    means = {profile: np.mean([vectors[title] for title in titles[profile]], axis=0) for profile in profiles}
-    units = {profile: mean / max(float(np.linalg.norm(mean)), 1e-12) for profile, mean in means.items()}
     return {
-        "bi-encoder, text": np.array([float(vectors[a] @ vectors[b]) for a, b in (one.texts for one in examples)]),
-        "bi-encoder, titles": np.array([float(units[a] @ vectors[b]) for a, b in (one.texts for one in examples)]),
+        "bi-encoder, text": np.array([float(vectors[a] @ vectors[b]) for a, b in pairs]),
+        "bi-encoder, titles": Closeness(encoder).cosines(pairs).astype(np.float64),
     }
 
 

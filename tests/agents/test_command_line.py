@@ -19,6 +19,7 @@ COMMANDS = [
     ["dead-letters", "show"], ["dead-letters", "retry"], ["dead-letters", "drop"], ["export"], ["forget"],
     ["replay"], ["request"], ["watch"], ["profile"], ["similar"], ["verify"], ["acls"], ["schema"], ["demo"],
     ["evaluate"], ["train"], ["evaluate-model"], ["rules", "put"], ["rules", "show"], ["rules", "delete"],
+    ["models", "announce"], ["models", "rollback"], ["models", "show"],
 ]  # fmt: skip
 TIMEOUT_S = 120
 

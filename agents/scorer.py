@@ -141,7 +141,10 @@ class Scorer:
         """
         learned = None if model is None else band_weights(model)
         if learned is not None and learned.of(0).keys() != self._sources:
-            log.warning("the learner has other sources than this scorer: ranking with the settings' weights")
+            log.warning(
+                "the learner has other sources than this scorer, which ranks with the weights of its settings: "
+                "give both the same settings, PROFILESTREAM_CROSS_MODEL among them"
+            )
             learned = None
         self._maker.use(learned, self._own_weights)
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import msgspec
 
 from agents.errors import RecordError, SetupError
-from agents.lookup import read_whole
+from agents.lookup import read_all
 from agents.records import MOST_PREVIOUS, ModelVersion, NamedModel, encode_json, read_model
-from agents.runtime.clients import plain_producer
+from agents.sending import send_changes
 from agents.settings import Settings
 from agents.topics import build_topics
+from models.bert.folder import ModelError, find_model, model_version
 
 NAME = "cross-encoder"
 CROSS = NAME.encode()
-SEND_TIMEOUT_S = 20.0
 
 
 def check_cross_model(model: ModelVersion) -> None:
@@ -25,7 +25,7 @@ def check_cross_model(model: ModelVersion) -> None:
 def used(settings: Settings) -> ModelVersion | None:
     """What scorers are told to use; None: nothing is announced. Raises what a look at a topic raises."""
     value = None
-    for record in read_whole(settings, build_topics(settings).models, 0):
+    for record in read_all(settings, build_topics(settings).models):
         if record.key == CROSS:
             value = record.value
     return None if value is None else read_model(value)
@@ -58,27 +58,12 @@ def rolled_back(model: ModelVersion | None) -> ModelVersion | None:
 
 
 def announce(settings: Settings, model: ModelVersion | None) -> None:
-    """Tell all scorers; None: to use the model of their settings. Raises `SetupError` if that cannot be written."""
-    topic = build_topics(settings).models
-    refused: list[str] = []
-    producer = plain_producer(settings)
-    producer.produce(
-        topic.name,
-        None if model is None else encode_json(model),
-        CROSS,
-        0,
-        on_delivery=lambda error, _: refused.append(str(error)) if error is not None else None,
-    )
-    if producer.flush(SEND_TIMEOUT_S) or refused:
-        raise SetupError(f"{topic.name} was not written: {'; '.join(refused) or 'the broker does not answer'}")
+    """Tell all scorers; None: to use the model of their settings. Raises `BrokerError`."""
+    send_changes(settings, build_topics(settings).models, {CROSS: None if model is None else encode_json(model)})
 
 
 def named_model(wanted: str) -> NamedModel:
-    """The version of the model in a folder or of an id. Raises `SetupError` if it is none that can rank items."""
-    try:
-        from models.bert.folder import ModelError, find_model, model_version
-    except ImportError as exc:
-        raise SetupError(f"{exc.name} is not installed: pip install 'profilestream[scorer]'") from exc
+    """The version of the model in a folder or of an id. Raises `SetupError` if there is none."""
     path = str(Path(wanted).resolve()) if Path(wanted).is_dir() else wanted
     try:
         return NamedModel(model_version(find_model(path)), path)

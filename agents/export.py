@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from agents.erasures import erasure_key
-from agents.lookup import newest, read_whole
+from agents.lookup import newest, read_all
 from agents.packed import ERASURE, LIVE_USER, PROFILE
 from agents.partition import partition_of
 from agents.runtime.reading import ReadRecord
@@ -48,8 +48,7 @@ def export(settings: Settings, user: str, on_topic: Callable[[str], object], *, 
 
 def _of(settings: Settings, topic: Topic, key: bytes) -> Iterator[ReadRecord]:
     """A user's records. All partitions are read: an event that came into a wrong one stays there, too."""
-    for partition in range(topic.partitions):
-        yield from (record for record in read_whole(settings, topic, partition) if record.key == key)
+    return (record for record in read_all(settings, topic) if record.key == key)
 
 
 def _record_fields(record: ReadRecord) -> Fields:

@@ -73,6 +73,12 @@ def read_whole(
         consumer.close()
 
 
+def read_all(settings: Settings, topic: Topic) -> Iterator[ReadRecord]:
+    """Every committed record of all partitions, one partition after the other, as `read_whole`."""
+    for partition in range(topic.partitions):
+        yield from read_whole(settings, topic, partition)
+
+
 def ends_of(settings: Settings, topic: Topic, partitions: Sequence[int], group: str | None = None) -> list[int]:
     """The ends that partitions have now, open transactions included. Raises `BrokerError`."""
     uncommitted = {"isolation.level": "read_uncommitted"}

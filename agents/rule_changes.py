@@ -4,15 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agents.errors import BrokerError, RecordError
+from agents.errors import RecordError
 from agents.lookup import scan
-from agents.partition import partition_of
 from agents.records import Rule, encode_json, read_rule_record
-from agents.runtime.clients import plain_producer
+from agents.sending import send_changes
 from agents.settings import Settings
 from agents.topics import build_topics
-
-DELIVERY_TIMEOUT_S = 30.0
 
 
 def held_rules(settings: Settings) -> tuple[dict[str, Rule], dict[str, bytes]]:
@@ -40,24 +37,8 @@ def sorted_out(newest: Mapping[bytes, bytes | None]) -> tuple[dict[str, Rule], d
 
 def send_rules(settings: Settings, changes: Mapping[bytes, Rule | None]) -> None:
     """Put or (None) delete what is under these keys; all are delivered when it returns. Raises `BrokerError`."""
-    topic = build_topics(settings).rules
-    producer = plain_producer(settings)
-    errors: list[str] = []
-
-    def delivered(error: object, _: object) -> None:
-        if error is not None:
-            errors.append(str(error))
-
-    for key, rule in changes.items():
-        value = None if rule is None else encode_json(rule)
-        producer.produce(topic.name, value, key, partition_of(key, topic.partitions), on_delivery=delivered)
-    left = producer.flush(DELIVERY_TIMEOUT_S)
-    if left or errors:
-        why = errors[0] if errors else "no answer in time"
-        missing = left + len(errors)
-        raise BrokerError(
-            f"{missing} of {len(changes)} changes did not reach {topic.name}: {why}\n  Give the command again."
-        )
+    values = {key: None if rule is None else encode_json(rule) for key, rule in changes.items()}
+    send_changes(settings, build_topics(settings).rules, values)
 
 
 def as_fields(rule: Rule) -> dict[str, object]:

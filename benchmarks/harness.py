@@ -15,9 +15,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from agents.admin import create_topics
 from agents.local.kafka import LocalKafka
 from agents.runtime.clients import committed_consumer
-from agents.settings import Settings
+from agents.settings import Settings, read_settings
 from agents.topics import Topic
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +67,13 @@ def running(name: str, command: Sequence[str], environment: dict[str, str], fold
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def settings_of(broker: LocalKafka, folder: Path, prefix: str) -> Settings:
+    """Settings of one part of a run: topics, which it makes, and a folder of its own."""
+    settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
+    create_topics(settings)
+    return settings
 
 
 def variables_of(settings: Settings) -> dict[str, str]:

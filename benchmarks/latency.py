@@ -13,7 +13,7 @@ import numpy as np
 from confluent_kafka import Producer, TopicPartition
 
 from agents.packed import CANDIDATES
-from agents.partition import partitions_of
+from agents.partition import partition_of, partitions_of
 from agents.runtime.clients import committed_consumer, plain_producer
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
@@ -128,7 +128,8 @@ def measure(
     readers = [arrival(settings) for arrival in arrivals]
     producer = plain_producer(settings, **{"linger.ms": 2, "compression.type": "none"})
     # The first record of a producer waits for its connection and producer id: half a second that is not the worker's.
-    producer.produce(topic.name, event(keys[0], b"i0", b"view", now), keys[0], 0)
+    first = partition_of(keys[0], topic.partitions)
+    producer.produce(topic.name, event(keys[0], b"i0", b"view", now), keys[0], first)
     producer.flush(READ_TIMEOUT_S)
     try:
         sent = send_by_the_clock(producer, topic, rate_per_s, records)

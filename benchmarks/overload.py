@@ -21,13 +21,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from agents.admin import create_topics
 from agents.local.kafka import LocalKafka
 from agents.partition import partition_of, partitions_of
 from agents.runtime.clients import plain_producer
-from agents.settings import Settings, read_settings
+from agents.settings import Settings
 from agents.topics import app_id, build_topics
-from benchmarks.harness import Measured, Offsets, kafka, machine, running, variables_of, wait_until, worker
+from benchmarks.harness import Measured, Offsets, kafka, machine, running, settings_of, variables_of, wait_until, worker
 from benchmarks.latency import candidates_of
 from benchmarks.workload import ITEMS, SEED, USERS, event, zipf
 
@@ -126,8 +125,7 @@ class Probes:
 def burst(broker: LocalKafka, folder: Path, count: int | None, seconds: float, max_age_s: float) -> dict[str, Any]:
     """One worker: its sustainable rate, then the burst (`count` None: that rate x `TIMES` x `seconds`)."""
     prefix = f"overload-{max_age_s:g}-"
-    settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
-    create_topics(settings)
+    settings = settings_of(broker, folder, prefix)
     variables = {**variables_of(settings), "PROFILESTREAM_TRIGGER_MAX_AGE_S": str(max_age_s)}
     topics, offsets = build_topics(settings), Offsets(settings)
     with running(prefix, worker("profiles"), variables, folder) as process:
@@ -168,7 +166,7 @@ def burst(broker: LocalKafka, folder: Path, count: int | None, seconds: float, m
             "first_answer_after_s": round(answered[0][0] - burst_end, 1),
             "first_answer_took_s": round(answered[0][1], 1),
             "within_a_second_after_s": round(next(at for at, took in answered if took <= RECOVERED_S) - burst_end, 1),
-            "lists": probes.records,
+            "lists": probes.lists,
             "rss_before_mb": before_mb,
             "rss_peak_mb": round(process.peak_mb),
             "rss_after_mb": rss_mb(process),

@@ -20,12 +20,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from agents.admin import create_topics
 from agents.local.kafka import LocalKafka
-from agents.settings import Settings, read_settings
+from agents.settings import Settings
 from agents.topics import app_id, build_topics
 from benchmarks import latency, workload
-from benchmarks.harness import Measured, Offsets, kafka, machine, running, variables_of, wait_until, worker
+from benchmarks.harness import Measured, Offsets, kafka, machine, running, settings_of, variables_of, wait_until, worker
 from benchmarks.profiles import ends_of_changes
 
 HISTORY = 100_000
@@ -34,12 +33,6 @@ WARM_UP_S = 45.0
 """A broker that has just started takes twice as long for a commit: its code is not compiled yet."""
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
 MIX = tuple(workload.KINDS.tolist())
-
-
-def _settings(broker: LocalKafka, folder: Path, prefix: str) -> Settings:
-    settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
-    create_topics(settings)
-    return settings
 
 
 def _start(stack: ExitStack, kinds: list[str], settings: Settings, folder: Path, **more: str) -> list[Measured]:
@@ -70,7 +63,7 @@ class Drained:
 
 def drain(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
     """Events/s through profiles and similarity, side by side."""
-    settings = _settings(broker, folder, "drain-")
+    settings = settings_of(broker, folder, "drain-")
     workload.produce(settings, count)
     drained = Drained(settings, count)
     with ExitStack() as stack:
@@ -88,7 +81,7 @@ def drain(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
 
 def latencies(broker: LocalKafka, folder: Path, rates: list[int], seconds: float) -> dict[str, Any]:
     """Event → candidates and event → list at some rates, in both mixes; CPU of each worker, in cores."""
-    settings = _settings(broker, folder, "latency-")
+    settings = settings_of(broker, folder, "latency-")
     workload.produce(settings, HISTORY)
     drained, found = Drained(settings, HISTORY), dict[str, Any]()
     with ExitStack() as stack:

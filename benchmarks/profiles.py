@@ -18,13 +18,22 @@ from confluent_kafka.admin import NewTopic
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from agents.admin import create_topics
 from agents.local.kafka import LocalKafka
 from agents.runtime.clients import admin_client, committed_consumer
-from agents.settings import Settings, read_settings
+from agents.settings import Settings
 from agents.topics import app_id, build_topics
 from benchmarks import latency, workload
-from benchmarks.harness import Offsets, kafka, machine, running, topic_bytes, variables_of, wait_until, worker
+from benchmarks.harness import (
+    Offsets,
+    kafka,
+    machine,
+    running,
+    settings_of,
+    topic_bytes,
+    variables_of,
+    wait_until,
+    worker,
+)
 
 PEER_EVENTS = 40_000
 """Plain Faust takes half a minute for so many."""
@@ -35,16 +44,10 @@ WARM_UP_S = 60.0
 RESULTS = Path(__file__).parent / "results" / "profiles.json"
 
 
-def _settings(broker: LocalKafka, folder: Path, prefix: str) -> tuple[Settings, dict[str, str]]:
-    """Settings of one part of the run, and the same as environment of its processes."""
-    settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
-    create_topics(settings)
-    return settings, variables_of(settings)
-
-
 def profiles_throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
     """Events/s of the profiles worker alone, without lists."""
-    settings, environment = _settings(broker, folder, "throughput-")
+    settings = settings_of(broker, folder, "throughput-")
+    environment = variables_of(settings)
     topics, offsets, group = build_topics(settings), Offsets(settings), app_id(settings, "profiles")
     workload.produce(settings, count)
 
@@ -68,7 +71,8 @@ def profiles_throughput(broker: LocalKafka, folder: Path, count: int) -> dict[st
 def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
     """Events/s of the profiles worker alone; then of the similarity worker on what it wrote."""
     profiles = profiles_throughput(broker, folder, count)
-    settings, environment = _settings(broker, folder, "throughput-")
+    settings = settings_of(broker, folder, "throughput-")
+    environment = variables_of(settings)
     topics, offsets, group = build_topics(settings), Offsets(settings), app_id(settings, "similarity")
     with running("similarity", worker("similarity"), environment, folder) as process:
         ends = ends_of_changes(settings)
@@ -104,7 +108,8 @@ def ends_of_changes(settings: Settings) -> int:
 
 def measure_latency(broker: LocalKafka, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Event to candidates with neighbours and popularity present: the profiles worker alone, and with similarity."""
-    settings, environment = _settings(broker, folder, "latency-")
+    settings = settings_of(broker, folder, "latency-")
+    environment = variables_of(settings)
     topics, offsets = build_topics(settings), Offsets(settings)
     history = 100_000
     workload.produce(settings, history)
@@ -135,7 +140,7 @@ def measure_latency(broker: LocalKafka, folder: Path) -> tuple[dict[str, Any], d
 
 def faust_plain(broker: LocalKafka, folder: Path, count: int = PEER_EVENTS) -> dict[str, Any]:
     """Events/s of the idiomatic Faust agent."""
-    settings, _ = _settings(broker, folder, "peer-")
+    settings = settings_of(broker, folder, "peer-")
     topics, offsets = build_topics(settings), Offsets(settings)
     admin = admin_client(settings)
     admin.create_topics([NewTopic("peer-out", 4, 1)])["peer-out"].result()

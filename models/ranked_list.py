@@ -41,6 +41,11 @@ class RankConfig:
     explore_slots: int = 0
     """Of each ten places so many show new items; see `models.explored_lists`."""
 
+    @property
+    def reads(self) -> bool:
+        """Whether the second stage counts."""
+        return self.weights.get(BERT, 0.0) > 0
+
     def weights_of(self, one: ListInput, sources: Sequence[str]) -> Floats:
         """The weight of each source [S] for this user: the learned one if there are any, changed after a pause."""
         learned = self.weights if self.learned is None else self.learned.of(one.history_length)
@@ -82,7 +87,7 @@ def rank_lists(
     rules: of this index, refreshed. second: a model that reads the best candidates closely, if `BERT` has a weight.
     """
     drafts = make_drafts(inputs, index, config.candidates_content, content, rules)
-    if second is not None and config.weights.get(BERT, 0.0) > 0:
+    if second is not None and config.reads:
         best: list[list[int]] = [[] for _ in drafts]
         for part in _alike(drafts):
             for at, places in zip(part, _best([drafts[at] for at in part], config, rules, second.most), strict=True):

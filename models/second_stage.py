@@ -88,7 +88,8 @@ class SecondStage:
         while at < len(waiting):
             part = self._in_time(waiting[at:])
             at += max(1, len(part))
-            self._score([one for one in part if one.places], drafts)
+            if part:
+                self._score(part, drafts)
 
     def _in_time(self, waiting: Sequence[_Reading]) -> list[_Reading]:
         """What is scored together: the first lists, each as far as there is time for it. None: the first has none."""
@@ -106,8 +107,6 @@ class SecondStage:
         return part
 
     def _score(self, part: Sequence[_Reading], drafts: Sequence[Draft]) -> None:
-        if not part:
-            return
         pairs = [pair for one in part for pair in one.pairs]
         began = self.clock()
         chances = self.scorer.chances(pairs)

@@ -178,7 +178,7 @@ class ListMaker:
 
     def _read(self, config: RankConfig, count: int) -> tuple[Sequence[int], Sequence[int]]:
         """Of each list that was ranked last: candidates that the second stage was to read, and that it read."""
-        if self.second is None or not config.weights.get(BERT):
+        if self.second is None or not config.reads:
             return [0] * count, [0] * count
         return self.second.asked, self.second.scored
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from agents.errors import SetupError
-from agents.lookup import read_whole, titles
-from agents.records import Outcome, Recommendation, User
+from agents.lookup import read_all, titles
+from agents.records import Outcome, Recommendation, User, read_item
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
 from models.bert.training.examples import Example
@@ -21,7 +21,6 @@ FEWEST = 50
 
 _OUTCOME = msgspec.json.Decoder(Outcome)
 _RECOMMENDATION = msgspec.json.Decoder(Recommendation)
-_ITEM = msgspec.json.Decoder(dict)
 _USER = msgspec.json.Decoder(User)
 
 
@@ -49,7 +48,7 @@ def read_outcomes(settings: Settings) -> list[Example]:
         user: f"user {number}" for number, user in enumerate(dict.fromkeys(made.user_id for made in lists.values()))
     }
     recent = {item for made in lists.values() for item in made.recent}
-    known = titles(settings, topics.items, recent, lambda value: str(_ITEM.decode(value).get("title") or ""))
+    known = titles(settings, topics.items, recent, lambda value: read_item(value).title)
     examples = [
         example
         for name, made in lists.items()
@@ -65,18 +64,12 @@ def read_outcomes(settings: Settings) -> list[Example]:
 
 
 def _values(settings: Settings, topic: Topic) -> Iterator[bytes]:
-    for partition in range(topic.partitions):
-        for record in read_whole(settings, topic, partition):
-            if record.value is not None:
-                yield record.value
+    return (record.value for record in read_all(settings, topic) if record.value is not None)
 
 
 def _without_consent(settings: Settings, topic: Topic) -> set[str]:
     """Users whose newest declaration is null, says no, or cannot be read."""
-    said = dict[bytes, bytes | None]()
-    for partition in range(topic.partitions):
-        for record in read_whole(settings, topic, partition):
-            said[record.key or b""] = record.value
+    said = {record.key or b"": record.value for record in read_all(settings, topic)}
     return {key.decode(errors="replace") for key, value in said.items() if not _agrees(value)}
 
 

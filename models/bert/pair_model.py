@@ -28,8 +28,3 @@ class PairModel:
         """See `models.second_stage.PairScorer`."""
         column: Floats = self._encoder.chances(pairs)[:, self._column]
         return column
-
-    @property
-    def tokenised(self) -> int:
-        """Texts that were tokenised so far: an item's title is once, as long as it is kept."""
-        return self._encoder.tokens.misses

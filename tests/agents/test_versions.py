@@ -46,6 +46,12 @@ def wait_for(take: Callable[[], SecondStage | None]) -> str:
     raise AssertionError("no model came")
 
 
+def wait_for_the_end(follower: Follower) -> None:
+    ends = time.monotonic() + 20
+    while follower.loading and time.monotonic() < ends:
+        time.sleep(0.001)
+
+
 def test_a_model_is_given_once_when_it_is_there() -> None:
     ready = Event()
 
@@ -99,9 +105,7 @@ def test_a_failure_is_told_and_no_reason_to_wait() -> None:
 
     follower = Follower("shadow", never)
     follower.want(model("b"))
-    ends = time.monotonic() + 20
-    while follower.loading and time.monotonic() < ends:
-        time.sleep(0.001)
+    wait_for_the_end(follower)
     assert follower.still == "shadow b: no such folder"
     assert follower.take() is None
 
@@ -121,9 +125,7 @@ def test_the_version_at_work_is_not_loaded_again() -> None:
 def test_a_folder_that_holds_another_version_by_now_is_not_used() -> None:
     follower = Follower("cross-encoder", lambda _: load("/models/other"))
     follower.want(model("b"))
-    ends = time.monotonic() + 20
-    while follower.loading and time.monotonic() < ends:
-        time.sleep(0.001)
+    wait_for_the_end(follower)
     assert follower.still == "cross-encoder b: /models/b holds other by now: announce it anew"
 
 

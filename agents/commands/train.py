@@ -1,5 +1,7 @@
 """`profilestream train`."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +36,9 @@ def train(
     prior: Annotated[
         bool, typer.Option(help="Pairs: begin with how near titles are by the parent, and learn what that leaves.")
     ] = True,
+    prior_epochs: Annotated[
+        int, typer.Option(min=0, help="How often that parent first learns which titles are taken together; 0: not.")
+    ] = 3,
     seed: Annotated[int, typer.Option(min=0)] = 7,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0: as many as torch likes.")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
@@ -82,6 +87,7 @@ def train(
         bf16=bf16,
         adversarial=adversarial,
         freeze_embeddings=freeze_embeddings,
+        prior_epochs=prior_epochs if prior else 0,
     )
     learned, test = load_parts(data)
     learned = first(learned, rows)
@@ -101,7 +107,10 @@ def train(
             if larger.labels != reading.labels_of(learned):
                 raise SetupError(f"--teacher {teacher} has other labels: {', '.join(larger.labels[:20])}")
             soft = larger.logits([example.texts for example in learned])
-        first_stage = fit_prior(parent, learned, device, threads) if prior and len(learned[0].texts) == 2 else None
+        first_stage = None
+        if prior and len(learned[0].texts) == 2:
+            with _shown("prior") as tell_prior:
+                first_stage = fit_prior(parent, learned, checked, settings, out, device, threads, tell_prior)
         known = None if first_stage is None else (first_stage.logits(learned), first_stage.logits(checked))
         trainer = Trainer(parent, learned, checked, settings, out, device, threads, soft, known)
         _run(trainer, resume, tensorboard)
@@ -111,7 +120,7 @@ def train(
             "parent": {"name": parent.name, "version": model_version(parent)},
             "data": {"name": data, "train": len(learned), "validation": len(checked), "test": len(test)},
             "teacher": teacher and larger.version,
-            "prior": first_stage and vars(first_stage.line),
+            "prior": first_stage and {**vars(first_stage.line), "tuned": first_stage.tuned},
             "data_sha256": reading.fingerprint(learned),
             "settings": vars(settings),
             "validation": trainer.progress.history[trainer.progress.best_epoch],
@@ -139,23 +148,35 @@ def _figures(figures: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if name not in ("epoch", "train_loss"))
 
 
+@contextmanager
+def _shown(title: str) -> Iterator[Callable[..., None]]:
+    """A progress bar with the loss."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None, loss="")
+
+        def tell(step: int, steps: int, loss: float, title: str = title) -> None:
+            bar.update(task, total=steps, completed=step, description=title, loss=f"{step}/{steps} loss {loss:.3f}")
+
+        yield tell
+
+
 def _run(trainer: "Trainer", resume: bool, tensorboard: Path | None) -> None:
     """Train with a progress bar, and curves where they are wanted."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from models.bert.training.curves import Curves
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar, Curves(tensorboard) as curves:
-        task = bar.add_task("epoch 1", total=trainer.steps, loss="")
+    with _shown("epoch 1") as show, Curves(tensorboard) as curves:
 
         def tell(told: "Told") -> None:
             curves.add(told)
             if told.figures is not None:
                 console.print(f"epoch {told.epoch + 1}: training loss {told.loss:.3f}, {_figures(told.figures)}")
-            shown = f"{told.step}/{told.steps} loss {told.loss:.3f}"
-            bar.update(task, completed=told.step, description=f"epoch {told.epoch + 1}", loss=shown)
+            show(told.step, told.steps, told.loss, f"epoch {told.epoch + 1}")
 
         trainer.run(tell, resume)

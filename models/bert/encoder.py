@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.bert.folder import ModelError, ModelFolder, model_version
+from models.bert.folder import ModelError, ModelFolder, Pooling, model_version
 from models.bert.loading import load_bare, load_tokenizer
 
 Floats = NDArray[np.float32]
@@ -60,14 +60,18 @@ class Encoder:
         mask[:, 0] = 1
         attended = torch.from_numpy(mask).to(self.device)
         hidden = self._model(input_ids=torch.from_numpy(tokens).to(self.device), attention_mask=attended)
-        states = hidden.last_hidden_state.float()
-        if self._folder.pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            weights = attended.unsqueeze(-1).float()
-            pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
-        unit: Floats = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+        unit: Floats = pooled(hidden.last_hidden_state.float(), attended, self._folder.pooling).cpu().numpy()
         return unit
+
+
+def pooled(states: torch.Tensor, attended: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """Unit vectors [n × d] of texts: of the first token, or the mean over tokens; states: [n × tokens × d]."""
+    if pooling == "cls":
+        vectors = states[:, 0]
+    else:
+        weights = attended.unsqueeze(-1).float()
+        vectors = (states * weights).sum(dim=1) / weights.sum(dim=1)
+    return torch.nn.functional.normalize(vectors, dim=1)
 
 
 def padded(ids: Sequence[Sequence[int] | NDArray[np.integer]], pad: int) -> tuple[Tokens, Tokens]:

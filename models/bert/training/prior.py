@@ -1,22 +1,29 @@
-"""The prior of a model of pairs, fitted and written."""
+"""The prior of a model of pairs: its bi-encoder tuned, its line fitted, both written."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.bert.encoder import Device, Encoder
-from models.bert.folder import ModelFolder, find_model
+from models.bert.folder import ModelFolder, find_model, model_version
 from models.bert.prior import FILE, FOLDER, Closeness, Floats, Line
-from models.bert.training.examples import DataError, Example, labels_of, numbers_of
+from models.bert.training.examples import DataError, Example, fingerprint, labels_of, numbers_of
+from models.bert.training.measures import auc
+from models.bert.training.settings import TrainSettings
+from models.bert.training.tuning import Tell, TitleTuner, anchors_of, untold
 
 STEPS = 30
 """Of Newton's method: it converges in fewer than ten."""
 RIDGE = 1e-3
 """Keeps the line finite where cosines tell the labels apart."""
+TUNED = "tuned.json"
+"""Beside a bi-encoder that was tuned here: of what, so that a resumed training need not do it again."""
 _PARENT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "1_Pooling")
 
 
@@ -35,8 +42,8 @@ def fit_line(cosines: Floats, positive: NDArray[np.bool_]) -> Line:
 class FittedPrior:
     """The line over the cosines of a bi-encoder, fitted to pairs."""
 
-    def __init__(self, encoder_folder: ModelFolder, closeness: Closeness, line: Line) -> None:
-        self._encoder_folder, self._closeness, self.line = encoder_folder, closeness, line
+    def __init__(self, encoder_folder: ModelFolder, closeness: Closeness, line: Line, tuned: bool) -> None:
+        self._encoder_folder, self._closeness, self.line, self.tuned = encoder_folder, closeness, line, tuned
 
     def logits(self, examples: Sequence[Example]) -> Floats:
         """What is known of the last label's logit, float32 [n]."""
@@ -44,25 +51,66 @@ class FittedPrior:
 
     def write(self, folder: Path) -> None:
         """Keep the line and the bi-encoder in the folder of the cross-encoder."""
-        (folder / FOLDER).mkdir(exist_ok=True)
-        for path in sorted({found for kind in _PARENT_FILES for found in self._encoder_folder.path.glob(kind)}):
-            if path.is_dir():
-                shutil.copytree(path, folder / FOLDER / path.name, dirs_exist_ok=True)
-            else:
-                shutil.copyfile(path, folder / FOLDER / path.name)
+        if not self.tuned:
+            shutil.rmtree(folder / FOLDER, ignore_errors=True)
+            _copy(self._encoder_folder.path, folder / FOLDER)
         (folder / FILE).write_text(json.dumps(vars(self.line)) + "\n")
 
 
-def fit_prior(parent: ModelFolder, examples: Sequence[Example], device: Device, threads: int) -> FittedPrior:
-    """Fit the cosines of the parent, or of the parent's own prior, to pairs.
+def fit_prior(
+    parent: ModelFolder,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    settings: TrainSettings,
+    folder: Path,
+    device: Device,
+    threads: int,
+    tell: Tell = untold,
+) -> FittedPrior:
+    """The bi-encoder of the parent, or of the parent's own prior, tuned and with a line over its cosines.
 
+    It is tuned in the cross-encoder's folder, and stays as it was if that does not raise the AUC of `validation`.
+    Cosines of pairs that it has learned from are larger than others will be: the line is then fitted to `validation`.
     Raises DataError for other than two labels.
     """
     labels = labels_of(examples)
     if len(labels) != 2:
         raise DataError(f"a prior is for two labels, such as no and yes, and there are {len(labels)}: give --no-prior")
     own = parent.path / FOLDER
-    folder = find_model(str(own)) if own.is_dir() else parent
-    closeness = Closeness(Encoder(folder, device, threads))
-    cosines = closeness.cosines([one.texts for one in examples])
-    return FittedPrior(folder, closeness, fit_line(cosines, numbers_of(examples, labels) == 1))
+    start = find_model(str(own)) if own.is_dir() else parent
+    positive, checked = (numbers_of(part, labels) == 1 for part in (examples, validation))
+    closeness = Closeness(Encoder(start, device, threads))
+    anchors = anchors_of(examples, positive) if settings.prior_epochs else []
+    if anchors and 0 < checked.sum() < len(checked):
+        given = [asdict(settings), model_version(start), fingerprint(examples)]
+        mark = hashlib.sha256(json.dumps(given).encode()).hexdigest()
+        if not _marked(folder / FOLDER, mark):
+            tuner = TitleTuner(start, settings, device)
+            tuner.run(anchors, tell)
+            _copy(start.path, folder / FOLDER)
+            tuner.model.save_pretrained(folder / FOLDER)
+            (folder / FOLDER / TUNED).write_text(json.dumps(mark) + "\n")
+        tuned = replace(find_model(str(folder / FOLDER)), name=start.name)
+        nearer = Closeness(Encoder(tuned, device, threads))
+        pairs = [one.texts for one in validation]
+        before, after = closeness.cosines(pairs), nearer.cosines(pairs)
+        if auc(checked, after.astype(np.float64)) > auc(checked, before.astype(np.float64)):
+            return FittedPrior(tuned, nearer, fit_line(after, checked), tuned=True)
+    return FittedPrior(start, closeness, fit_line(closeness.cosines([one.texts for one in examples]), positive), False)
+
+
+def _marked(folder: Path, mark: str) -> bool:
+    try:
+        return bool(json.loads((folder / TUNED).read_text()) == mark)
+    except (OSError, ValueError):
+        return False
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The files of a bi-encoder."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted({found for kind in _PARENT_FILES for found in source.glob(kind)}):
+        if path.is_dir():
+            shutil.copytree(path, target / path.name, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(path, target / path.name)

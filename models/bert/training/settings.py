@@ -39,5 +39,9 @@ class TrainSettings:
     """Share of the loss that is the distance from a teacher's chances, where there is one (Hinton et al. 2015)."""
     temperature: float = 2.0
     """What logits of both are divided by for that distance."""
+    prior_epochs: int = 3
+    """How often the prior's bi-encoder learns from all lists which titles are taken together, before all else."""
+    prior_rate: float = 1e-4
+    """Largest step width of it."""
     checkpoint_steps: int = 200
     """Steps between checkpoints, besides the one after each epoch."""

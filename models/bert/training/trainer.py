@@ -26,6 +26,7 @@ from models.bert.training.checkpoint import Progress
 from models.bert.training.examples import DataError, Example, fingerprint, labels_of, numbers_of
 from models.bert.training.measures import measured
 from models.bert.training.settings import TrainSettings
+from models.bert.training.steps import adamw, factor
 
 SMOOTH = 0.98
 """Of the running loss: the mean of about the last 50 steps."""
@@ -95,7 +96,7 @@ class Trainer:
         self.weights = class_weights(truth, len(self.labels), settings.class_weights == "balanced").to(self.device)
         self._pad = self.tokenizer.pad_token_id or 0
         self._typed = int(getattr(self.model.config, "type_vocab_size", 0) or 0) > 1
-        self._optimiser = _optimiser(self.model, settings)
+        self._optimiser = adamw(self.model, settings)
         given = [asdict(settings), model_version(parent), fingerprint(train), fingerprint(validation)]
         self._teacher = None if teacher is None else torch.from_numpy(teacher).to(self.device)
         self._priors: list[torch.Tensor] | None = None
@@ -243,21 +244,3 @@ def with_prior(logits: torch.Tensor, prior: torch.Tensor | None) -> torch.Tensor
     if prior is None:
         return logits
     return torch.cat([logits[:, :-1], logits[:, -1:] + prior[:, None]], dim=1)
-
-
-def factor(step: int, steps: int, warmup: float) -> float:
-    """Of the step width: linearly from 0 to 1 in the first `warmup` of the steps, then linearly to 0."""
-    rising = warmup * steps
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return max(0.0, (steps - step) / max(1.0, steps - rising))
-
-
-def _optimiser(model: Any, settings: TrainSettings) -> torch.optim.AdamW:
-    """Decay for matrices alone: of biases and norms it only takes away scale."""
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [weight for weight in trained if weight.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.rate)

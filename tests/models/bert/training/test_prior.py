@@ -9,10 +9,10 @@ pytest.importorskip("torch")
 
 from models.bert.cross_encoder import CrossEncoder
 from models.bert.encoder import Encoder
-from models.bert.folder import ModelError, find_model
+from models.bert.folder import ModelError, ModelFolder, find_model
 from models.bert.prior import FILE, Closeness
 from models.bert.training.examples import DataError, Example
-from models.bert.training.prior import fit_line, fit_prior
+from models.bert.training.prior import FittedPrior, fit_line, fit_prior
 from models.bert.training.settings import TrainSettings
 from models.bert.training.trainer import Trainer
 from models.bert.training.written import write_model
@@ -26,6 +26,11 @@ EXAMPLES = [
     for color in ("red", "blue", "green")
     for other in ("red", "blue", "green")
 ]
+
+
+def untuned(parent: ModelFolder) -> FittedPrior:
+    """The prior of a parent as it is, which leaves no files before it is written."""
+    return fit_prior(parent, EXAMPLES, EXAMPLES, TrainSettings(prior_epochs=0), Path("nowhere"), "cpu", 0)
 
 
 def test_the_line_is_that_of_a_logistic_regression() -> None:
@@ -62,7 +67,7 @@ def test_the_lines_of_a_profile_text_that_were_liked() -> None:
 def test_a_cross_encoder_begins_with_its_prior_and_keeps_it(tmp_path: Path) -> None:
     parent, folder = find_model(str(make_model(tmp_path / "parent", labels=()))), tmp_path / "reader"
     folder.mkdir()
-    prior = fit_prior(parent, EXAMPLES, "cpu", 0)
+    prior = untuned(parent)
     known = prior.logits(EXAMPLES)
     settings = TrainSettings(epochs=1, batch=9, rate=0.0)
     trainer = Trainer(parent, EXAMPLES, EXAMPLES, settings, folder, "cpu", priors=(known, known))
@@ -90,9 +95,9 @@ def test_it_learns_what_the_prior_leaves(tmp_path: Path) -> None:
 
 def test_a_model_is_trained_further_with_the_prior_of_its_parent(tmp_path: Path) -> None:
     parent = find_model(str(make_model(tmp_path / "parent", labels=())))
-    first = fit_prior(parent, EXAMPLES, "cpu", 0)
+    first = untuned(parent)
     first.write(make_model(tmp_path / "reader"))
-    again = fit_prior(find_model(str(tmp_path / "reader")), EXAMPLES, "cpu", 0)
+    again = untuned(find_model(str(tmp_path / "reader")))
     assert again.line == first.line
     np.testing.assert_allclose(again.logits(EXAMPLES), first.logits(EXAMPLES), atol=1e-6)
 
@@ -104,4 +109,4 @@ def test_a_prior_that_is_broken_or_of_three_labels_is_refused(tmp_path: Path) ->
         CrossEncoder(find_model(str(folder)), "cpu")
     three = [Example(("a", "b"), label) for label in ("no", "perhaps", "yes")]
     with pytest.raises(DataError, match="give --no-prior"):
-        fit_prior(find_model(str(folder)), three, "cpu", 0)
+        fit_prior(find_model(str(folder)), three, three, TrainSettings(), folder, "cpu", 0)

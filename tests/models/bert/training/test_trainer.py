@@ -19,7 +19,8 @@ from models.bert.cross_encoder import CrossEncoder  # noqa: E402
 from models.bert.training import checkpoint  # noqa: E402
 from models.bert.training.batches import class_weights, epoch_batches  # noqa: E402
 from models.bert.training.curves import Curves  # noqa: E402
-from models.bert.training.trainer import Told, Trainer, factor  # noqa: E402
+from models.bert.training.steps import factor  # noqa: E402
+from models.bert.training.trainer import Told, Trainer  # noqa: E402
 from models.bert.training.written import check_free, json_of, read_card, write_model  # noqa: E402
 from tests.models.bert.tiny import WORDS, make_model  # noqa: E402
 

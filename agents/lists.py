@@ -125,12 +125,14 @@ class CandidatesWriter:
     def _wanted(self, entry: _Asked) -> _Ids:
         items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
         hidden = [*profile.contacts, *profile.blocked]
-        hidden_numbers = items.numbers(hidden)
+        history = entry.folded.numbers
+        if history is None:
+            history = items.numbers(profile.contacts)
+        hidden_numbers = np.concatenate([history, items.numbers(profile.blocked)]) if profile.blocked else history
         after_pause = self._after_pause(entry)
         most = self._settings.pause_recent_items if after_pause else self._settings.recent_items
         recent, times = newest(profile, most)
-        first = len(profile.contacts) - len(recent)
-        recent_numbers = hidden_numbers[first : len(profile.contacts)][::-1]
+        recent_numbers = history[len(history) - len(recent) :][::-1]
         if self._knowledge.returning.any:
             hidden, hidden_numbers = self._not_returned(entry, hidden, hidden_numbers)
         known_count, only = len(hidden), None

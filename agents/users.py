@@ -4,12 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from agents.knowledge import Knowledge
+from agents.known_profiles import Known, KnownProfiles
 from agents.packed import PROFILE
 from agents.records import Choice, Event, Outcome, Recommendation, Request, User, encode_json, lead_source
 from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.user_work import UserWork
+from models.cooccurrence import Ints
 from models.outcomes import Attributed, ListConfig, act, arrive, choosable, close_old
 from models.profile import (
     EarlyAction,
@@ -50,6 +54,8 @@ class Folded:
     requests: list[tuple[Record, Request]] = field(default_factory=list)
     old_requests: list[tuple[Record, Request]] = field(default_factory=list)
     """From before the erasure: they are answered by an outcome, not by a list."""
+    numbers: Ints | None = None
+    """Of the items of the history, in its order; there where there are triggers or requests."""
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(topic, reason) → records that changed nothing."""
 
@@ -91,15 +97,16 @@ class UserFolder:
         self._lists = ListConfig(settings.lists_in_flight, settings.attribution_events, settings.attribution_s)
         self._trigger_types = frozenset(settings.trigger_types)
         self._segment_attributes = settings.segment_attributes
-        self._catalogue = knowledge.catalogue
+        self._catalogue, self._items = knowledge.catalogue, knowledge.items
+        self._known = KnownProfiles()
 
     def fold(self, work: UserWork, row: bytes | None, erased_ms: int = 0) -> Folded:
         """Fold a user's records, in this order: declarations, lists, events, requests.
 
         `erased_ms`: the Kafka time up to which nothing of the user counts; 0: all counts.
         """
-        profile = PROFILE.read(row) if row is not None else Profile()
-        folded = Folded(work.user_id, profile, erased_ms)
+        known = self._known.take(work.user_id, row)
+        folded = Folded(work.user_id, known.profile, erased_ms)
         for record, user in work.users:
             self._declare(folded, record, user)
         for record, recommendation in work.recommendations:
@@ -114,7 +121,19 @@ class UserFolder:
                 folded.ignore(record, BEFORE_ERASURE)
         folded.segment = segment_of(folded.profile, self._segment_attributes)
         folded.row = None if folded.profile == Profile() else _packed(folded)
+        folded.numbers = self._numbers(folded, known.numbers)
+        if folded.row is not None:
+            self._known.keep(work.user_id, folded.row, Known(folded.profile, folded.numbers))
         return folded
+
+    def _numbers(self, folded: Folded, numbers: Ints | None) -> Ints | None:
+        """Of the items of the history, from those before these changes; None: nobody asks for them."""
+        if numbers is not None:
+            for change in folded.changes:
+                numbers = np.concatenate([numbers, self._items.numbers(change.new)])[change.left :]
+        elif folded.triggers or folded.requests:
+            numbers = self._items.numbers(folded.profile.contacts)
+        return numbers
 
     def _declare(self, folded: Folded, record: Record, user: User | None) -> None:
         """Attributes, consent, erasure. Without consent nothing but that fact is kept."""

@@ -14,6 +14,7 @@ from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.user_work import UserWork
 from models.cooccurrence import Ints
+from models.features import pack_features
 from models.outcomes import Attributed, ListConfig, act, arrive, choosable, close_old
 from models.profile import (
     EarlyAction,
@@ -159,7 +160,7 @@ class UserFolder:
         flight = ListInFlight(
             recommendation.recommendation_id,
             [item.item_id for item in recommendation.items],
-            [item.features for item in recommendation.items],
+            pack_features([item.features for item in recommendation.items]),
             record.timestamp,
             profile.events,
             variant=recommendation.variant,
@@ -212,7 +213,7 @@ class UserFolder:
                     position=found.place,
                     event_type=found.event_type,
                     variant=flight.variant,
-                    features=flight.features[found.place],
+                    features=flight.features.of(found.place),
                     choice=_choice(found) if found.kind in {"clicked", "bought"} else None,
                     source=flight.sources[found.place] if found.place < len(flight.sources) else "",
                 )
@@ -221,12 +222,11 @@ class UserFolder:
 
 def _choice(found: Attributed) -> Choice | None:
     """What an item was chosen among; None: it had been chosen before."""
-    rows = found.flight.features
     positions = choosable(found.flight, found.place)
-    names = dict.fromkeys(name for place in positions for name in rows[place])
-    if not all(BERT in rows[place] for place in positions):
-        names.pop(BERT, None)  # not read is not the same as found bad
-    features = {name: [rows[place].get(name, 0.0) for place in positions] for name in names}
+    columns = dict(found.flight.features.columns(positions))
+    if None in columns.get(BERT, ()):
+        del columns[BERT]  # not read is not the same as found bad
+    features = {name: [number or 0.0 for number in numbers] for name, numbers in columns.items()}
     return Choice(positions, features) if positions else None
 
 

@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features import Features
+
 STRENGTH_STEPS = 1_000
 _STRENGTH_BITS = 20
 _RATED = 1 << _STRENGTH_BITS
@@ -40,7 +42,7 @@ class ListInFlight(msgspec.Struct, array_like=True, gc=False):
 
     recommendation_id: str
     items: list[str]
-    features: list[dict[str, Finite]]
+    features: Features
     sent_ms: int
     """Kafka time of the list, ms since 1970."""
     event_count: int
@@ -53,7 +55,7 @@ class ListInFlight(msgspec.Struct, array_like=True, gc=False):
 
     def __post_init__(self) -> None:
         """Every item has features. Raises `ValueError`, which a codec makes its own error of."""
-        if len(self.features) != len(self.items):
+        if not self.features.fit(len(self.items)):
             raise ValueError("features of a list do not fit its items")
 
 

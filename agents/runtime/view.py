@@ -51,7 +51,7 @@ class View(Generic[U]):
         consumer = committed_consumer(
             self._settings,
             view_group(self._settings),
-            **{"enable.partition.eof": True, "fetch.wait.max.ms": 50, "queued.max.messages.kbytes": 64 * 1024},
+            **{"enable.partition.eof": True, "fetch.wait.max.ms": 200, "queued.max.messages.kbytes": 64 * 1024},
         )
         try:
             found = consumer.list_topics(self._topic.name, METADATA_TIMEOUT_S).topics[self._topic.name]

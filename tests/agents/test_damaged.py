@@ -43,6 +43,7 @@ from agents.records import (
     read_request,
     read_user,
 )
+from models.features import pack_features
 from models.profile import EarlyAction, ListInFlight, Profile
 
 INTS, FLOATS = pack_ints(np.array([0, 300])), pack_floats(np.array([1.0, 0.5]))
@@ -52,7 +53,8 @@ PACKED: list[tuple[PackedCodec[Any], msgspec.Struct]] = [
         PROFILE,
         Profile(
             {"a": 5}, 1, 2, {"tea": 0.5}, ["red mug"], {"age": 30.0, "new": True}, ["tea"], ["b"], ["id"],
-            [ListInFlight("one", ["a"], [{"popular": 1.0}], 1, 2)], [EarlyAction("two", "a", "click", 3)],
+            [ListInFlight("one", ["a"], pack_features([{"popular": 1.0}]), 1, 2)],
+            [EarlyAction("two", "a", "click", 3)],
         ),
     ),
     (CO_COUNTS, CoCounts(1, ["a", "b"], INTS, INTS, INTS, INTS, INTS, INTS, INTS, {"fr": (INTS, INTS)})),

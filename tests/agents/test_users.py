@@ -14,6 +14,7 @@ from agents.settings import read_settings
 from agents.user_work import UserWork
 from agents.users import MOST_ROW_BYTES, Folded, UserFolder
 from models.catalogue import Entry
+from models.features import pack_features
 from models.profile import BLOCKED_KEPT, ListInFlight, Profile, unpack_contact
 from tests.agents.test_folding import buy, events, record, row, sent
 
@@ -52,7 +53,9 @@ def test_lists_close_after_so_many_events_of_their_user(tmp_path: Path) -> None:
 def test_lists_close_after_so_much_time(tmp_path: Path) -> None:
     folding = folder(tmp_path, attribution_s=5)
     listed = folding.fold(UserWork("u", recommendations=[(record(0), sent("one", "a"))]), None)
-    assert profile(listed).lists == [ListInFlight("one", ["a"], [{"popular": 0.5}], 1_000, 0, sources=["none"])]
+    assert profile(listed).lists == [
+        ListInFlight("one", ["a"], pack_features([{"popular": 0.5}]), 1_000, 0, sources=["none"])
+    ]
     young = folding.fold(UserWork("u", events=events(buy("y"), timestamp=5_999)), row(listed))
     assert outcomes(young) == []
     old = folding.fold(UserWork("u", events=events(buy("z"), timestamp=6_000)), row(young))

@@ -62,6 +62,7 @@ from agents.records import (
 from agents.rules import read_rule
 from agents.runtime.seal import Absorbed, Seal, Tally, unpack_seal
 from agents.scoring.lists import check_candidates
+from models.features import pack_features
 from models.live_hits import Compared, LiveUser, SentList
 from models.profile import EarlyAction, ListInFlight, Profile
 from tests.fuzz import limits
@@ -199,7 +200,7 @@ DECODERS = (
             ["tea"],
             ["b"],
             ["id"],
-            [ListInFlight("one", ["a"], [{"popular": 1.0}], 1, 2, [0])],
+            [ListInFlight("one", ["a"], pack_features([{"popular": 1.0}]), 1, 2, [0])],
             [EarlyAction("two", "a", "click", 3)],
         ),
     ),

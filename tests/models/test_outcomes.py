@@ -4,6 +4,7 @@ sent ──► clicked ──► bought          one outcome of each kind for a 
   └────────────────────► closed      after n later events, t seconds, or too many newer lists: the rest is skipped
 """
 
+from models.features import pack_features
 from models.outcomes import ListConfig, act, arrive, choosable, close_old
 from models.profile import EarlyAction, ListInFlight, Profile
 
@@ -11,7 +12,7 @@ CONFIG = ListConfig(kept=2, events=3, seconds=60)
 
 
 def flight(name: str, *items: str, sent_ms: int = 0, events: int = 0) -> ListInFlight:
-    return ListInFlight(name, list(items), [{"popular": 1.0}] * len(items), sent_ms, events)
+    return ListInFlight(name, list(items), pack_features([{"popular": 1.0}] * len(items)), sent_ms, events)
 
 
 def click(item: str, name: str = "", event_type: str = "click") -> EarlyAction:

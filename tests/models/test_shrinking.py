@@ -1,11 +1,12 @@
 """What a profile that is too large gives up."""
 
+from models.features import Features
 from models.profile import ListInFlight, Profile
 from models.shrinking import shrink
 
 
 def listed(name: str, items: int) -> ListInFlight:
-    return ListInFlight(name, [str(item) for item in range(items)], [{}] * items, 1, 0)
+    return ListInFlight(name, [str(item) for item in range(items)], Features(), 1, 0)
 
 
 def test_the_oldest_of_the_history_goes_first() -> None:

@@ -1,0 +1,64 @@
+"""What the ranker saw of each item of a list, packed: names once, numbers as an array."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+_WIDTHS: dict[int, np.dtype[np.floating]] = {4: np.dtype("<f4"), 8: np.dtype("<f8")}
+
+
+class Features(msgspec.Struct, array_like=True, gc=False):
+    """A matrix [items × names]. With names and numbers of their own ten items would take four times the bytes."""
+
+    names: list[str] = []
+    packed: bytes = b"\x04"
+    """The bytes that a number takes, 4 or 8; the numbers row by row, little-endian, NaN where an item lacks it."""
+
+    def __post_init__(self) -> None:
+        """Every row is whole, no number infinite. Raises `ValueError`, which a codec makes its own error of."""
+        width = self.packed[0] if self.packed else 0
+        row = width * len(self.names)
+        if width not in _WIDTHS or (len(self.packed) - 1) % (row or len(self.packed)):
+            raise ValueError("features of a list do not fit their names")
+        if np.isinf(self._matrix()).any():
+            raise ValueError("a feature of a list is not finite")
+
+    def _matrix(self) -> NDArray[np.floating]:
+        numbers: NDArray[np.floating] = np.frombuffer(self.packed, _WIDTHS[self.packed[0]], offset=1)
+        return numbers.reshape(-1, len(self.names)) if self.names else numbers.reshape(0, 0)
+
+    def fit(self, items: int) -> bool:
+        """Whether there is a row for each of so many items; without names there need be none."""
+        return not self.names or len(self._matrix()) == items
+
+    def of(self, place: int) -> dict[str, float]:
+        """Name → number of one item."""
+        if not self.names:
+            return {}
+        row = self._matrix()[place].tolist()
+        return {name: number for name, number in zip(self.names, row, strict=True) if not math.isnan(number)}
+
+    def columns(self, places: Sequence[int]) -> Iterator[tuple[str, list[float | None]]]:
+        """Name and numbers of these items, None where one lacks it, of each name that one of them has."""
+        if not self.names:
+            return
+        for name, column in zip(self.names, self._matrix()[places].T.tolist(), strict=True):
+            numbers = [None if math.isnan(number) else number for number in column]
+            if any(number is not None for number in numbers):
+                yield name, numbers
+
+
+def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
+    """Exactly these numbers, in float32 where it holds all of them; what is not finite counts as lacking."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if not names:
+        return Features()
+    matrix = np.array([[row.get(name, math.nan) for name in names] for row in rows], np.float64)
+    matrix[np.isinf(matrix)] = math.nan
+    with np.errstate(over="ignore"):
+        narrow = matrix.astype("<f4")
+    exact = np.array_equal(narrow.astype(np.float64), matrix, equal_nan=True)
+    return Features(names, b"\x04" + narrow.tobytes() if exact else b"\x08" + matrix.astype("<f8").tobytes())

@@ -1,0 +1,60 @@
+"""Features of a list, packed and read again."""
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.features import Features, pack_features
+
+NAMES = st.sampled_from(["item_cf", "ridge", "popular", "bert"])
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+ROWS = st.lists(st.dictionaries(NAMES, FINITE | st.floats(width=32, allow_nan=False, allow_infinity=False)), max_size=5)
+
+
+@given(ROWS)
+def test_what_is_packed_is_read_exactly(rows: list[dict[str, float]]) -> None:
+    wire = msgspec.msgpack.encode(pack_features(rows))
+    read = msgspec.msgpack.decode(wire, type=Features)
+    assert read.fit(len(rows))
+    assert [read.of(place) for place in range(len(rows))] == rows
+    places = list(range(0, len(rows), 2))
+    expected = {name for place in places for name in rows[place]}
+    columns = dict(read.columns(places))
+    assert columns == {name: [rows[place].get(name) for place in places] for name in expected}
+
+
+def test_numbers_of_float32_take_four_bytes_and_others_eight() -> None:
+    assert len(pack_features([{"popular": 0.5}, {}]).packed) == 1 + 2 * 4
+    assert len(pack_features([{"popular": 0.1}, {}]).packed) == 1 + 2 * 8
+    assert len(pack_features([{"popular": 1e300}]).packed) == 1 + 8
+
+
+def test_what_is_not_finite_counts_as_lacking() -> None:
+    packed = pack_features([{"popular": math.inf, "ridge": 1.0}, {"popular": math.nan, "ridge": -math.inf}])
+    assert [packed.of(0), packed.of(1)] == [{"ridge": 1.0}, {}]
+
+
+@pytest.mark.parametrize(
+    ("names", "packed"),
+    [
+        ([], b""),
+        ([], b"\x05"),
+        ([], b"\x04\0"),
+        (["a"], b"\x04\0\0"),
+        (["a", "b"], b"\x04" + bytes(4)),
+        (["a"], b"\x04" + b"\0\0\x80\x7f"),  # infinite
+    ],
+)
+def test_damaged_ones_are_refused(names: list[str], packed: bytes) -> None:
+    wire = msgspec.msgpack.encode([names, packed])
+    with pytest.raises(msgspec.ValidationError, match="feature"):
+        msgspec.msgpack.decode(wire, type=Features)
+
+
+def test_a_row_for_each_item() -> None:
+    assert pack_features([{"a": 1.0}, {"a": 2.0}]).fit(2)
+    assert not pack_features([{"a": 1.0}, {"a": 2.0}]).fit(3)
+    assert Features().fit(3)

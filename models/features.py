@@ -23,7 +23,7 @@ class Features(msgspec.Struct, array_like=True, gc=False):
         row = width * len(self.names)
         if width not in _WIDTHS or (len(self.packed) - 1) % (row or len(self.packed)):
             raise ValueError("features of a list do not fit their names")
-        if np.isinf(self._matrix()).any():
+        if np.isinf(np.frombuffer(self.packed, _WIDTHS[width], offset=1)).any():
             raise ValueError("a feature of a list is not finite")
 
     def _matrix(self) -> NDArray[np.floating]:
@@ -53,12 +53,15 @@ class Features(msgspec.Struct, array_like=True, gc=False):
 
 def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
     """Exactly these numbers, in float32 where it holds all of them; what is not finite counts as lacking."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(rows[0]) if rows else []
+    if any(row.keys() != rows[0].keys() for row in rows):
+        names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:
         return Features()
-    matrix = np.array([[row.get(name, math.nan) for name in names] for row in rows], np.float64)
-    matrix[np.isinf(matrix)] = math.nan
+    numbers = np.array([row.get(name, math.nan) for row in rows for name in names], np.float64)
+    if np.isinf(numbers).any():
+        numbers[np.isinf(numbers)] = math.nan
     with np.errstate(over="ignore"):
-        narrow = matrix.astype("<f4")
-    exact = np.array_equal(narrow.astype(np.float64), matrix, equal_nan=True)
-    return Features(names, b"\x04" + narrow.tobytes() if exact else b"\x08" + matrix.astype("<f8").tobytes())
+        narrow = numbers.astype("<f4")
+    exact = ((narrow == numbers) | (numbers != numbers)).all()  # NaN alone differs from itself
+    return Features(names, b"\x04" + narrow.tobytes() if exact else b"\x08" + numbers.astype("<f8").tobytes())

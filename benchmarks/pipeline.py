@@ -29,8 +29,10 @@ from benchmarks.profiles import ends_of_changes
 
 HISTORY = 100_000
 """Events that are there before latency is measured."""
-WARM_UP_S = 45.0
+WARM_UP_S = 90.0
 """A broker that has just started takes twice as long for a commit: its code is not compiled yet."""
+ROWS_PUBLISHED_PER_S = 200
+"""While latency is measured: on two cores the neighbours of 500 items a second, the default, make all others wait."""
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
 MIX = tuple(workload.KINDS.tolist())
 
@@ -85,7 +87,8 @@ def latencies(broker: LocalKafka, folder: Path, rates: list[int], seconds: float
     workload.produce(settings, HISTORY)
     drained, found = Drained(settings, HISTORY), dict[str, Any]()
     with ExitStack() as stack:
-        workers = _start(stack, ["profiles", "similarity", "scorer"], settings, folder)
+        pace = {"PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S)}
+        workers = _start(stack, ["profiles", "similarity", "scorer"], settings, folder, **pace)
         wait_until(drained, workers, "the history")
         latency.measure(settings, rates[0], WARM_UP_S, (latency.lists_of,), MIX)
         for kinds, what in ((MIX, "mix"), (("purchase",), "purchases")):

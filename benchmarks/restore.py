@@ -21,24 +21,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from agents.admin import create_topics
 from agents.local.java import find_java
-from agents.runtime.clients import committed_consumer, transactional_producer
 from agents.runtime.metrics import Metrics
 from agents.runtime.restore import Restorer
-from agents.runtime.seal import EMPTY, SEAL_KEY, Absorbed, Seal, Tally, checksum
+from agents.runtime.seal import Seal, Tally, checksum
 from agents.runtime.table import Table
 from agents.settings import Settings, read_settings
 from agents.topics import app_id, build_topics
-from benchmarks.harness import ROOT, kafka, machine, variables_of, wait_until
+from benchmarks.filling import fill
+from benchmarks.harness import ROOT, kafka, machine, variables_of
 
 ROWS, DISTINCT = 2_000_000, 1_600_000
 KEY_BYTES, VALUE_BYTES = 12, 88
-TRANSACTION = 20_000
 RUNS = 3
 POOL_BYTES = 1 << 20
 PEER = Path(__file__).parent / "peers" / "kstreams"
@@ -62,47 +60,14 @@ class Rows:
         place = number * 7_919 % POOL_BYTES
         return self._pool[place : place + self._size]
 
+    def partitions(self, begin: int, end: int, count: int) -> list[int]:
+        """In turn."""
+        return [number % self.distinct % count for number in range(begin, end)]
+
     def before(self, number: int) -> int | None:
         """Checksum of what the row replaces."""
         old = number - self.distinct
         return None if old < 0 else checksum(self.key(old), self.value(old))
-
-
-def fill(settings: Settings, rows: Rows, count: int) -> None:
-    """Write rows as a worker does: transactions that end in seals; its sources are empty."""
-    topics, group = build_topics(settings), app_id(settings, "profiles")
-    parts = topics.profiles_changelog.partitions
-    starts = [TopicPartition(topics.events.name, partition, 0) for partition in range(parts)]
-    wait_until(lambda: _commit(settings, group, starts), [], "a coordinator of the group")
-    producer = transactional_producer(settings, f"{group}-fill")
-    producer.init_transactions(20)
-    tallies = dict.fromkeys(range(parts), EMPTY)
-    for begin in range(0, count, TRANSACTION):
-        producer.begin_transaction()
-        changes: dict[int, tuple[dict[bytes, bytes | None], list[int | None]]] = {p: ({}, []) for p in range(parts)}
-        for number in range(begin, min(begin + TRANSACTION, count)):
-            partition = number % rows.distinct % parts
-            key, value = rows.key(number), rows.value(number)
-            changes[partition][0][key] = value
-            changes[partition][1].append(rows.before(number))
-            producer.produce(topics.profiles_changelog.name, value, key, partition)
-        for partition, (of_partition, before) in changes.items():
-            tallies[partition] = tallies[partition].after(of_partition, before)
-            seal = Seal(tallies[partition], {topics.events.name: Absorbed(0, "")})
-            producer.produce(topics.profiles_changelog.name, seal.pack(), SEAL_KEY, partition)
-        producer.commit_transaction(60)
-
-
-def _commit(settings: Settings, group: str, offsets: list[TopicPartition]) -> bool:
-    """Commit offsets for a group without members; False: a new broker has no coordinator for it yet."""
-    consumer = committed_consumer(settings, group)
-    try:
-        consumer.commit(offsets=offsets, asynchronous=False)
-    except KafkaException:
-        return False
-    finally:
-        consumer.close()
-    return True
 
 
 def once(settings: Settings) -> dict[str, float]:

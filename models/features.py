@@ -7,7 +7,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_WIDTHS: dict[int, np.dtype[np.floating]] = {4: np.dtype("<f4"), 8: np.dtype("<f8")}
+STEPS = 100_000
+"""The ranker tells features in hundred-thousandths, which an integer of four bytes holds exactly."""
+_LACKS = -(2**31)
+_WIDTHS: dict[int, np.dtype[np.number]] = {4: np.dtype("<i4"), 8: np.dtype("<f8")}
 
 
 class Features(msgspec.Struct, array_like=True, gc=False):
@@ -15,7 +18,8 @@ class Features(msgspec.Struct, array_like=True, gc=False):
 
     names: list[str] = []
     packed: bytes = b"\x04"
-    """The bytes that a number takes, 4 or 8; the numbers row by row, little-endian, NaN where an item lacks it."""
+    """The bytes of a number, 4 or 8; then the numbers row by row, little-endian: hundred-thousandths, or doubles where
+    these do not do. The least integer, or NaN, where an item lacks one."""
 
     def __post_init__(self) -> None:
         """Every row is whole, no number infinite. Raises `ValueError`, which a codec makes its own error of."""
@@ -23,11 +27,13 @@ class Features(msgspec.Struct, array_like=True, gc=False):
         row = width * len(self.names)
         if width not in _WIDTHS or (len(self.packed) - 1) % (row or len(self.packed)):
             raise ValueError("features of a list do not fit their names")
-        if np.isinf(np.frombuffer(self.packed, _WIDTHS[width], offset=1)).any():
+        if width == 8 and np.isinf(np.frombuffer(self.packed, _WIDTHS[width], offset=1)).any():
             raise ValueError("a feature of a list is not finite")
 
-    def _matrix(self) -> NDArray[np.floating]:
-        numbers: NDArray[np.floating] = np.frombuffer(self.packed, _WIDTHS[self.packed[0]], offset=1)
+    def _matrix(self) -> NDArray[np.float64]:
+        numbers = np.frombuffer(self.packed, _WIDTHS[self.packed[0]], offset=1)
+        if self.packed[0] == 4:
+            numbers = np.where(numbers == _LACKS, np.nan, numbers / STEPS)
         return numbers.reshape(-1, len(self.names)) if self.names else numbers.reshape(0, 0)
 
     def fit(self, items: int) -> bool:
@@ -52,16 +58,17 @@ class Features(msgspec.Struct, array_like=True, gc=False):
 
 
 def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
-    """Exactly these numbers, in float32 where it holds all of them; what is not finite counts as lacking."""
+    """Exactly these numbers, −0 as 0; what is not finite counts as lacking."""
     names = list(rows[0]) if rows else []
     if any(row.keys() != rows[0].keys() for row in rows):
         names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:
         return Features()
     numbers = np.array([row.get(name, math.nan) for row in rows for name in names], np.float64)
-    if np.isinf(numbers).any():
-        numbers[np.isinf(numbers)] = math.nan
+    numbers[np.isinf(numbers)] = math.nan
     with np.errstate(over="ignore"):
-        narrow = numbers.astype("<f4")
-    exact = ((narrow == numbers) | (numbers != numbers)).all()  # NaN alone differs from itself
-    return Features(names, b"\x04" + narrow.tobytes() if exact else b"\x08" + numbers.astype("<f8").tobytes())
+        steps = np.rint(numbers * STEPS)
+    lacks = np.isnan(numbers)
+    if (lacks | ((steps / STEPS == numbers) & (np.abs(steps) < -_LACKS))).all():
+        return Features(names, b"\x04" + np.where(lacks, _LACKS, steps).astype("<i4").tobytes())
+    return Features(names, b"\x08" + numbers.astype("<f8").tobytes())

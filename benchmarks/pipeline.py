@@ -3,7 +3,10 @@
     python -m benchmarks.pipeline [--events N] [--seconds S] [--rates 1000 …] [--out FILE]
 
 *Drain*: so many events are in the topic when profiles and similarity start side by side; the clock runs from their
-first commits until the last event is in a profile and the last change of co-counts in a row and in what is published.
+first commits until the last event is in a profile and the last change of co-counts in a row. Then a Kafka Streams
+program that keeps the same histories and co-counts (`peers/kstreams/PipelinePeer.java`, exactly once; `python -m
+benchmarks.update --prepare` compiles it) does the same. Once all is published, the co-counts of both are compared with
+a plain replay; if they differ there is no result.
 *Latency*: a profiles, a similarity and a scorer worker (no BERT), open load in the workload's mix (70 % views, 20 %
 clicks, 7 % carts, 3 % purchases; all but views trigger a list), and of purchases alone, each of which does. A broker of
 its own is started beside them, on the same cores; nothing else should run on the machine.
@@ -13,22 +16,28 @@ import argparse
 import json
 import signal
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka.admin import NewTopic
 from rich.console import Console
 from rich.table import Table
 
 from agents.local.kafka import LocalKafka
+from agents.runtime.clients import admin_client
 from agents.settings import Settings
-from agents.topics import app_id, build_topics
+from agents.topics import Topic, app_id, build_topics
 from benchmarks import latency, workload
+from benchmarks.co_counts import Published, Replay, newest, of_kstreams, of_product
 from benchmarks.harness import Measured, Offsets, kafka, machine, running, settings_of, variables_of, wait_until, worker
 from benchmarks.profiles import ends_of_changes
+from benchmarks.update.prepare import PeerMissingError, kstreams_java
 
 HISTORY = 100_000
 """Events that are there before latency is measured."""
+DRAIN_TIMEOUT_S = 1_200.0
 WARM_UP_S = 90.0
 """A broker that has just started takes twice as long for a commit: its code is not compiled yet."""
 ROWS_PUBLISHED_PER_S = 200
@@ -64,7 +73,7 @@ class Drained:
 
 
 def drain(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
-    """Events/s through profiles and similarity, side by side."""
+    """Events/s through profiles and similarity, side by side. Raises `RuntimeError` if co-counts are wrong."""
     settings = settings_of(broker, folder, "drain-")
     workload.produce(settings, count)
     drained = Drained(settings, count)
@@ -72,13 +81,63 @@ def drain(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
         workers = _start(stack, ["profiles", "similarity"], settings, folder, PROFILESTREAM_TRIGGER_TYPES="")
         began = wait_until(lambda: drained.events() > 0, workers, "the first batch")
         first, cpu_before = drained.events(), sum(one.cpu_s for one in workers)
-        ended = wait_until(drained, workers, "the last change", 600)
-        return {
-            "events": count,
-            "events_per_s": round((count - first) / (ended - began)),
-            "cpu_us_per_event": round((sum(one.cpu_s for one in workers) - cpu_before) / (count - first) * 1e6, 1),
-            "peak_mb": {one.name.split("-")[0]: round(one.peak_mb) for one in workers},
-        }
+        ended = wait_until(drained, workers, "the last change", DRAIN_TIMEOUT_S)
+        found = _rates(workers, count, first, cpu_before, ended - began)
+        _check(settings, build_topics(settings).neighbours, count, of_product, settings.row_neighbours)
+    return found
+
+
+def drain_peer(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
+    """The same with Kafka Streams. Raises `PeerMissingError` if it cannot run here, else as `drain`."""
+    settings, group = settings_of(broker, folder, "peer-"), "peer-pipeline"
+    events, pairs = (
+        build_topics(settings).events,
+        Topic(f"{group}-pairs-repartition", settings.item_partitions, "delete"),
+    )
+    near = Topic("peer-near", settings.item_partitions, "compact")
+    command = [*kstreams_java(), "-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "PipelinePeer"]
+    admin = admin_client(settings)  # kept until the answer is there
+    admin.create_topics([NewTopic(near.name, near.partitions, 1)])[near.name].result()
+    workload.produce(settings, count)
+    environment = {
+        "PEER_BROKER": broker.bootstrap,
+        "PEER_GROUP": group,
+        "PEER_DIR": str(folder / "peer"),
+        "PEER_IN": events.name,
+        "PEER_NEIGHBOURS": near.name,
+        "PEER_ROWS_A_SECOND": str(settings.rows_published_per_s),
+    }
+    offsets = Offsets(settings)
+
+    def drained() -> bool:
+        if offsets.committed(group, events) < count:
+            return False
+        return offsets.committed(group, pairs) >= ends_of_changes(settings, pairs)
+
+    with running("kstreams-peer", command, environment, folder) as peer:
+        began = wait_until(lambda: offsets.committed(group, events) > 0, [peer], "the first batch")
+        first, cpu_before = offsets.committed(group, events), peer.cpu_s
+        ended = wait_until(drained, [peer], "the last change", DRAIN_TIMEOUT_S)
+        found = _rates([peer], count, first, cpu_before, ended - began)
+        _check(settings, near, count, of_kstreams)
+    return found
+
+
+def _rates(workers: list[Measured], count: int, first: int, cpu_before: float, seconds: float) -> dict[str, Any]:
+    left = count - first
+    return {
+        "events": count,
+        "events_per_s": round(left / seconds),
+        "cpu_us_per_event": round((sum(one.cpu_s for one in workers) - cpu_before) / left * 1e6, 1),
+        "peak_mb": {one.name.split("-")[0]: round(one.peak_mb) for one in workers},
+    }
+
+
+def _check(settings: Settings, topic: Topic, count: int, read: Callable[[bytes], Published], most: int = 0) -> None:
+    replay = Replay(count, settings.history_size, settings.pair_window)
+    wrong = replay.differences(newest(settings, topic), read, most)
+    if wrong:
+        raise RuntimeError(f"{topic.name}: co-counts of {wrong} items are not those of a replay")
 
 
 def latencies(broker: LocalKafka, folder: Path, rates: list[int], seconds: float) -> dict[str, Any]:
@@ -112,8 +171,9 @@ def _cpu_s(process: Measured) -> float:
 def show(result: dict[str, Any]) -> None:
     """Print a result as tables."""
     console = Console()
-    if "drain" in result:
-        console.print(result["drain"])
+    for name in ("drain", "drain, kstreams"):
+        if name in result:
+            console.print(name, result[name])
     table = Table("load", "lists", "to candidates p50 / p99", "to list p50 / p99 / p99.9, ms", "cores")
     for name, row in result.get("latency", {}).items():
         hop, whole = row["candidates"], row["list"]
@@ -131,6 +191,7 @@ def main() -> None:
     """Run the benchmark, print it, write it to a file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=workload.LARGEST, help="0: no drain")
+    parser.add_argument("--peer-events", type=int, default=200_000, help="0: as many")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rates", type=int, nargs="+", default=[1_000])
     parser.add_argument("--port", type=int, default=19592)
@@ -143,6 +204,10 @@ def main() -> None:
         with kafka(folder / "kafka", arguments.port) as broker:
             if arguments.events:
                 result["drain"] = drain(broker, folder, arguments.events)
+                try:
+                    result["drain, kstreams"] = drain_peer(broker, folder, arguments.peer_events or arguments.events)
+                except PeerMissingError as exc:
+                    print(f"Kafka Streams is left out: {exc}")
             result["latency"] = latencies(broker, folder, arguments.rates, arguments.seconds)
     result["machine"] = machine()
     show(result)

@@ -21,7 +21,7 @@ from rich.table import Table as RichTable
 from agents.local.kafka import LocalKafka
 from agents.runtime.clients import admin_client, committed_consumer
 from agents.settings import Settings
-from agents.topics import app_id, build_topics
+from agents.topics import Topic, app_id, build_topics
 from benchmarks import latency, workload
 from benchmarks.harness import (
     Offsets,
@@ -90,9 +90,9 @@ def throughput(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
     return {"profiles": profiles, "similarity": similarity}
 
 
-def ends_of_changes(settings: Settings) -> int:
-    """Offsets after the last committed `cooccurrence` record of each partition, summed."""
-    topic = build_topics(settings).cooccurrence
+def ends_of_changes(settings: Settings, topic: Topic | None = None) -> int:
+    """Offsets after the last committed record of each partition, summed, of `cooccurrence` or another topic."""
+    topic = topic or build_topics(settings).cooccurrence
     consumer = committed_consumer(settings, "ends", **{"enable.partition.eof": True})
     total = 0
     for partition in range(topic.partitions):

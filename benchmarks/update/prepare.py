@@ -15,7 +15,8 @@ from agents.local.java import exclusive, find_java
 
 PEERS = Path(__file__).resolve().parent.parent / "peers"
 REQUIREMENTS = PEERS / "requirements.txt"
-POM, SOURCE = PEERS / "kstreams" / "pom.xml", PEERS / "kstreams" / "UpdatePeer.java"
+POM = PEERS / "kstreams" / "pom.xml"
+SOURCES = (PEERS / "kstreams" / "UpdatePeer.java", PEERS / "kstreams" / "PipelinePeer.java")
 TIMEOUT_S = 600
 HINT = "python -m benchmarks.update --prepare"
 
@@ -39,8 +40,8 @@ def peers_python() -> Path:
 
 
 def kstreams_java() -> list[str]:
-    """Java with the class path of the Kafka Streams peer. Raises `PeerMissingError`."""
-    classes = _folder("kstreams", POM, SOURCE)
+    """Java with the class path of the Kafka Streams peers. Raises `PeerMissingError`."""
+    classes = _folder("kstreams", POM, *SOURCES)
     if not classes.exists():
         raise PeerMissingError(f"it was not compiled ({HINT})")
     return [_java(), "-cp", os.pathsep.join([str(classes), f"{classes}/*"])]
@@ -81,7 +82,7 @@ def _make_python(folder: Path) -> None:
 
 def _make_kstreams(folder: Path) -> None:
     _run("mvn", "-q", "-B", "-f", POM, "dependency:copy-dependencies", f"-DoutputDirectory={folder}")
-    _run(Path(_java()).with_name("javac"), "-cp", f"{folder}/*", "-d", folder, SOURCE)
+    _run(Path(_java()).with_name("javac"), "-cp", f"{folder}/*", "-d", folder, *SOURCES)
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
@@ -101,7 +102,7 @@ def prepare() -> dict[str, str]:
     failed = {}
     for name, folder, make in (
         ("Python peers", _folder("python", REQUIREMENTS), _make_python),
-        ("Kafka Streams", _folder("kstreams", POM, SOURCE), _make_kstreams),
+        ("Kafka Streams", _folder("kstreams", POM, *SOURCES), _make_kstreams),
     ):
         try:
             _make(folder, make)

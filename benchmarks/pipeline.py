@@ -201,13 +201,15 @@ def main() -> None:
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        with kafka(folder / "kafka", arguments.port) as broker:
-            if arguments.events:
+        if arguments.events:
+            with kafka(folder / "kafka", arguments.port) as broker:
                 result["drain"] = drain(broker, folder, arguments.events)
                 try:
                     result["drain, kstreams"] = drain_peer(broker, folder, arguments.peer_events or arguments.events)
                 except PeerMissingError as exc:
                     print(f"Kafka Streams is left out: {exc}")
+        # Another broker: the first one goes on compacting what was drained, on the same cores.
+        with kafka(folder / "fresh-kafka", arguments.port) as broker:
             result["latency"] = latencies(broker, folder, arguments.rates, arguments.seconds)
     result["machine"] = machine()
     show(result)

@@ -46,9 +46,14 @@ class KnownProfiles:
         return Known(Profile() if row is None else PROFILE.read(row))
 
     def keep(self, user_id: str, row: bytes, known: Known) -> None:
-        """Keep what this row says; what was used longest ago goes if that is too much."""
+        """Keep what this row says of a user that was taken; what was used longest ago goes if that is too much."""
         self._kept[user_id] = (row, known)
         self._bytes += len(row)
         while self._bytes > self._most_bytes:
             _, (oldest, _) = self._kept.popitem(last=False)
             self._bytes -= len(oldest)
+
+    def clear(self) -> None:
+        """Keep nothing: these users may be another worker's now, who erases them without telling."""
+        self._kept.clear()
+        self._bytes = 0

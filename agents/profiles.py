@@ -33,6 +33,7 @@ class ProfilesAgent:
     def assigned(self, partitions: frozenset[int], table: TableReader) -> None:
         """Load who was erased, and forget users that may be another worker's now."""
         self._erasures.load(partitions, table)
+        self._users.clear()
         if self.knowledge.active is not None:
             self.knowledge.active.clear()
 

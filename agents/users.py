@@ -101,6 +101,10 @@ class UserFolder:
         self._catalogue, self._items = knowledge.catalogue, knowledge.items
         self._known = KnownProfiles()
 
+    def clear(self) -> None:
+        """Forget what was kept of users; it changes no fold."""
+        self._known.clear()
+
     def fold(self, work: UserWork, row: bytes | None, erased_ms: int = 0) -> Folded:
         """Fold a user's records, in this order: declarations, lists, events, requests.
 

@@ -77,3 +77,13 @@ def test_what_was_used_longest_ago_goes() -> None:
     assert known.take("u", row).profile is not kept
     assert known.take("v", row).profile is kept
     assert known.take("w", row).profile is kept
+
+
+def test_nothing_is_kept_of_partitions_that_may_be_gone() -> None:
+    row, kept = profile("a")
+    known = KnownProfiles(most_bytes=len(row))
+    known.keep("u", row, Known(kept))
+    known.clear()
+    assert known.take("u", row).profile is not kept
+    known.keep("v", row, Known(kept))
+    assert known.take("v", row).profile is kept  # there is room again

@@ -75,14 +75,20 @@ def _value(value: bytes | None) -> Fields:
 
 
 def profile_fields(profile: Profile) -> Fields:
-    """A profile for people: contacts as a list with times and strengths, oldest first; the rest by name."""
-    fields = {name: msgspec.to_builtins(getattr(profile, name)) for name in profile.__struct_fields__}
+    """A profile for people: contacts as a list with times and strengths, oldest first; the rest by name.
+
+    Of a list in flight each item's features by their names.
+    """
+    told = [name for name in profile.__struct_fields__ if name not in {"contacts", "lists", "early"}]
+    fields = {name: msgspec.to_builtins(getattr(profile, name)) for name in told}
     history = []
     for item, contact in profile.contacts.items():
         last_s, strength, rated = unpack_contact(contact)
         history.append({"item_id": item, "last_at": last_s, "strength": strength, "rated": rated})
-    del fields["contacts"]
-    fields["lists"] = [_by_name(flight) for flight in profile.lists]
+    fields["lists"] = [
+        {**_by_name(flight), "features": [flight.features.of(place) for place in range(len(flight.items))]}
+        for flight in profile.lists
+    ]
     fields["early"] = [_by_name(action) for action in profile.early]
     return {"history": history, **fields}
 

@@ -89,6 +89,8 @@ def test_an_export_holds_the_profile_and_the_user_s_records_alone(workers: Clust
         "rated": False,
     }
     assert found["profile"]["declared"] == ["tea"]
+    flight = found["profile"]["lists"][-1]
+    assert [set(one) >= {"popular"} for one in flight["features"]] == [True] * len(flight["items"])
     assert len(found["live_evaluation"]["history"]) == 3
     assert found["live_evaluation"]["counts"]["default"]["all"][0] >= 1
     records = found["records"]

@@ -57,7 +57,6 @@ class Encoder:
     def _embed(self, ids: list[list[int]]) -> Floats:
         """Vectors of texts of about one length."""
         tokens, mask = padded(ids, self._pad)
-        mask[:, 0] = 1
         attended = torch.from_numpy(mask).to(self.device)
         hidden = self._model(input_ids=torch.from_numpy(tokens).to(self.device), attention_mask=attended)
         unit: Floats = pooled(hidden.last_hidden_state.float(), attended, self._folder.pooling).cpu().numpy()
@@ -75,12 +74,16 @@ def pooled(states: torch.Tensor, attended: torch.Tensor, pooling: Pooling) -> to
 
 
 def padded(ids: Sequence[Sequence[int] | NDArray[np.integer]], pad: int) -> tuple[Tokens, Tokens]:
-    """Token ids filled up to the longest text (at least 1), and 1 where there is a token: both [len(ids), longest]."""
+    """Token ids filled up to the longest text (at least 1), and 1 where there is a token: both [len(ids), longest].
+
+    The first place counts as a token in any case: attention over nothing is NaN.
+    """
     tokens = np.full((len(ids), max(1, *map(len, ids), 1)), pad, np.int64)
     mask = np.zeros_like(tokens)
     for row, text in enumerate(ids):
         tokens[row, : len(text)] = text
         mask[row, : len(text)] = 1
+    mask[:, 0] = 1
     return tokens, mask
 
 

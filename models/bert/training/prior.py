@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from models.bert.prior import FILE, FOLDER, Closeness, Floats, Line
 from models.bert.training.examples import DataError, Example, fingerprint, labels_of, numbers_of
 from models.bert.training.measures import auc
 from models.bert.training.settings import TrainSettings
-from models.bert.training.tuning import Tell, TitleTuner, anchors_of, untold
+from models.bert.training.tuning import Anchor, Tell, TitleTuner, anchors_of, untold
 
 STEPS = 30
 """Of Newton's method: it converges in fewer than ten."""
@@ -85,18 +85,31 @@ def fit_prior(
         given = [asdict(settings), model_version(start), fingerprint(examples)]
         mark = hashlib.sha256(json.dumps(given).encode()).hexdigest()
         if not _marked(folder / FOLDER, mark):
-            tuner = TitleTuner(start, settings, device)
-            tuner.run(anchors, tell)
-            _copy(start.path, folder / FOLDER)
-            tuner.model.save_pretrained(folder / FOLDER)
-            (folder / FOLDER / TUNED).write_text(json.dumps(mark) + "\n")
-        tuned = replace(find_model(str(folder / FOLDER)), name=start.name)
+            _tune(start, anchors, settings, folder / FOLDER, mark, device, tell)
+        tuned = find_model(str(folder / FOLDER))
         nearer = Closeness(Encoder(tuned, device, threads))
         pairs = [one.texts for one in validation]
         before, after = closeness.cosines(pairs), nearer.cosines(pairs)
         if auc(checked, after.astype(np.float64)) > auc(checked, before.astype(np.float64)):
             return FittedPrior(tuned, nearer, fit_line(after, checked), tuned=True)
     return FittedPrior(start, closeness, fit_line(closeness.cosines([one.texts for one in examples]), positive), False)
+
+
+def _tune(
+    start: ModelFolder,
+    anchors: Sequence[Anchor],
+    settings: TrainSettings,
+    folder: Path,
+    mark: str,
+    device: Device,
+    tell: Tell,
+) -> None:
+    """Tune a bi-encoder and write it into a folder, the mark last: then it is whole."""
+    tuner = TitleTuner(start, settings, device)
+    tuner.run(anchors, tell)
+    _copy(start.path, folder)
+    tuner.model.save_pretrained(folder)
+    (folder / TUNED).write_text(json.dumps(mark) + "\n")
 
 
 def _marked(folder: Path, mark: str) -> bool:

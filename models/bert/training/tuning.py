@@ -11,7 +11,6 @@ texts are; this adds what people who buy printers need besides printers, of titl
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -126,14 +125,12 @@ class TitleTuner:
     def _vectors(self, texts: Sequence[str]) -> torch.Tensor:
         """Unit vectors [len(texts) × d], as the encoder makes them."""
         most = min(TITLE_TOKENS, self._folder.max_tokens)
-        ids: Any = self._tokenizer(list(texts), truncation=True, max_length=most, return_attention_mask=False)
-        ids = ids["input_ids"]
+        ids = self._tokenizer(list(texts), truncation=True, max_length=most, return_attention_mask=False)["input_ids"]
         groups = list(batches([len(text) for text in ids], TOKENS_AT_ONCE))
         parts = []
         for places in groups:
             arrays = padded([ids[at] for at in places], self._pad)
             tokens, mask = (torch.from_numpy(array).to(self._device) for array in arrays)
-            mask[:, 0] = 1  # a text without tokens must not make NaN of all
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.bf16):
                 hidden = self.model(input_ids=tokens, attention_mask=mask)
             parts.append(pooled(hidden.last_hidden_state.float(), mask, self._folder.pooling))

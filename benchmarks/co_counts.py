@@ -1,7 +1,7 @@
 """Whether published co-counts are those that a plain replay of the events leads to."""
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from confluent_kafka import TopicPartition
@@ -57,10 +57,11 @@ class Replay:
 
     def __init__(self, count: int, history: int, window: int) -> None:
         self._numbers: dict[str, int] = {}
-        histories: dict[bytes, dict[int, None]] = {}
-        for user, item in _contacts(count):
+        histories: dict[int, dict[int, None]] = {}
+        users, items, _ = workload.drawn()
+        for user, item in zip(users[:count].tolist(), items[:count].tolist(), strict=True):
             mine = histories.setdefault(user, {})
-            number = self._numbers.setdefault(item, len(self._numbers))
+            number = self._numbers.setdefault(f"i{item}", len(self._numbers))
             if number not in mine:
                 mine[number] = None
                 if len(mine) > history:
@@ -84,11 +85,3 @@ class Replay:
             same = cut or all(true.get(self._numbers[other]) == (g_of, c_of) for other, g_of, c_of in near)
             wrong += users != int(self._users[number]) or not same
         return wrong
-
-
-def _contacts(count: int) -> Iterator[tuple[bytes, str]]:
-    rng = np.random.default_rng(workload.SEED)
-    users = workload.zipf(rng, workload.USERS, workload.LARGEST)
-    items = workload.zipf(rng, workload.ITEMS, workload.LARGEST)
-    for user, item in zip(users[:count].tolist(), items[:count].tolist(), strict=True):
-        yield b"u%d" % user, f"i{item}"

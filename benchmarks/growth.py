@@ -25,20 +25,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from agents.admin import create_topics
 from agents.local.kafka import LocalKafka
 from agents.packed import PROFILE
 from agents.partition import partitions_of
-from agents.runtime.clients import plain_producer
-from agents.settings import Settings, read_settings
+from agents.settings import Settings
 from agents.topics import app_id, build_topics
 from benchmarks import workload
 from benchmarks.filling import fill
-from benchmarks.harness import Offsets, kafka, machine, running, variables_of, wait_until, worker
+from benchmarks.harness import Offsets, kafka, machine, pace_of, running, settings_of, variables_of, worker
 from models.profile import Profile, pack_contact
 
 EVENTS = 200_000
 BATCH = 2_500
+BACKLOG_TIMEOUT_S = 300.0
 POOL = 1_000
 """Different rows; users share them."""
 RESULTS = Path(__file__).parent / "results" / "growth.json"
@@ -101,31 +100,21 @@ def _profile(items: list[int]) -> Profile:
 
 def produce(settings: Settings, size: Size, count: int) -> None:
     """Events of users in random order, each again when all the others had their turn."""
-    topic, rng = build_topics(settings).events, np.random.default_rng(workload.SEED + 1)
+    rng = np.random.default_rng(workload.SEED + 1)
     turns = [rng.permutation(size.users)[:count] for _ in range(-(-count // size.users))]
     keys = [user(number) for number in np.concatenate(turns)[:count].tolist()]
     items = workload.zipf(rng, size.items, count).tolist()
-    partitions = partitions_of(keys, topic.partitions).tolist()
-    producer = plain_producer(settings, **{"linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
-    for number, (key, item, partition) in enumerate(zip(keys, items, partitions, strict=True)):
-        value = workload.event(key, b"i%d" % item, b"view", workload.FIRST_TIME_S + number * 0.001)
-        producer.produce(topic.name, value, key, partition)
-        if number % 10_000 == 0:
-            producer.poll(0)
-    if producer.flush(60):
-        raise RuntimeError("the broker did not take all events")
+    written = [
+        (key, workload.event(key, b"i%d" % item, b"view", workload.FIRST_TIME_S + number * 0.001))
+        for number, (key, item) in enumerate(zip(keys, items, strict=True))
+    ]
+    workload.send(settings, written)
 
 
 def run(broker: LocalKafka, folder: Path, size: Size, count: int) -> dict[str, Any]:
     """One size."""
     prefix = "-".join(str(part) for part in asdict(size).values()) + "-"
-    settings = read_settings(
-        bootstrap_servers=broker.bootstrap,
-        topic_prefix=prefix,
-        data_dir=folder / prefix,
-        user_partitions=size.partitions,
-    )
-    create_topics(settings)
+    settings = settings_of(broker, folder, prefix, user_partitions=size.partitions)
     fill(settings, Profiles(size), size.users)
     produce(settings, size, count)
     offsets, group, events = Offsets(settings), app_id(settings, "profiles"), build_topics(settings).events
@@ -152,19 +141,15 @@ def run(broker: LocalKafka, folder: Path, size: Size, count: int) -> dict[str, A
             )
             for number in range(size.workers)
         ]
-        began = wait_until(lambda: absorbed() > 0, workers, "the first batch")
-        first, cpu_before = absorbed(), sum(one.cpu_s for one in workers)
-        ended = wait_until(lambda: absorbed() >= count, workers, "the last event")
-        left = count - first
-        cpu_s = sum(one.cpu_s for one in workers) - cpu_before
+        pace = pace_of(absorbed, lambda: absorbed() >= count, workers, count, BACKLOG_TIMEOUT_S)
         peak_mb = sum(one.peak_mb for one in workers)
     stored = sum(path.stat().st_size for path in settings.data_dir.rglob("*") if path.is_file())
     shutil.rmtree(settings.data_dir)
     return {
         **asdict(size),
-        "back_s": round(began - started, 1),
-        "events_per_s": round(left / (ended - began)),
-        "cpu_us_per_event": round(cpu_s / left * 1e6, 1),
+        "back_s": round(pace.began - started, 1),
+        "events_per_s": pace.events_per_s,
+        "cpu_us_per_event": pace.cpu_us_per_event,
         "peak_mb": round(peak_mb),
         "disk_mb": round(stored / 1e6, 1),
     }

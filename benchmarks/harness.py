@@ -69,9 +69,9 @@ def running(name: str, command: Sequence[str], environment: dict[str, str], fold
                 process.wait()
 
 
-def settings_of(broker: LocalKafka, folder: Path, prefix: str) -> Settings:
+def settings_of(broker: LocalKafka, folder: Path, prefix: str, **more: Any) -> Settings:
     """Settings of one part of a run: topics, which it makes, and a folder of its own."""
-    settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix)
+    settings = read_settings(bootstrap_servers=broker.bootstrap, topic_prefix=prefix, data_dir=folder / prefix, **more)
     create_topics(settings)
     return settings
 
@@ -138,6 +138,27 @@ def wait_until(done: Callable[[], bool], watched: Sequence[Measured], what: str,
     for process in watched:
         process.sample()
     return now
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What the events of a backlog took, from the first committed batch on."""
+
+    began: float
+    """When that was there, `perf_counter`."""
+    events_per_s: int
+    cpu_us_per_event: float
+
+
+def pace_of(
+    absorbed: Callable[[], int], done: Callable[[], bool], workers: Sequence[Measured], count: int, timeout_s: float
+) -> Pace:
+    """Wait until `count` events are worked off; `absorbed`: events in committed batches so far."""
+    began = wait_until(lambda: absorbed() > 0, workers, "the first batch")
+    first, cpu_before = absorbed(), sum(one.cpu_s for one in workers)
+    ended = wait_until(done, workers, "the end of the backlog", timeout_s)
+    left, cpu_s = count - first, sum(one.cpu_s for one in workers) - cpu_before
+    return Pace(began, round(left / (ended - began)), round(cpu_s / left * 1e6, 1))
 
 
 def topic_bytes(broker: LocalKafka, topic: Topic) -> int:

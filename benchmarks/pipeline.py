@@ -31,7 +31,19 @@ from agents.settings import Settings
 from agents.topics import Topic, app_id, build_topics
 from benchmarks import latency, workload
 from benchmarks.co_counts import Published, Replay, newest, of_kstreams, of_product
-from benchmarks.harness import Measured, Offsets, kafka, machine, running, settings_of, variables_of, wait_until, worker
+from benchmarks.harness import (
+    Measured,
+    Offsets,
+    Pace,
+    kafka,
+    machine,
+    pace_of,
+    running,
+    settings_of,
+    variables_of,
+    wait_until,
+    worker,
+)
 from benchmarks.profiles import ends_of_changes
 from benchmarks.update.prepare import PeerMissingError, kstreams_java
 
@@ -79,10 +91,8 @@ def drain(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
     drained = Drained(settings, count)
     with ExitStack() as stack:
         workers = _start(stack, ["profiles", "similarity"], settings, folder, PROFILESTREAM_TRIGGER_TYPES="")
-        began = wait_until(lambda: drained.events() > 0, workers, "the first batch")
-        first, cpu_before = drained.events(), sum(one.cpu_s for one in workers)
-        ended = wait_until(drained, workers, "the last change", DRAIN_TIMEOUT_S)
-        found = _rates(workers, count, first, cpu_before, ended - began)
+        pace = pace_of(drained.events, drained, workers, count, DRAIN_TIMEOUT_S)
+        found = _told(count, pace, workers)
         _check(settings, build_topics(settings).neighbours, count, of_product, settings.row_neighbours)
     return found
 
@@ -90,10 +100,8 @@ def drain(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
 def drain_peer(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
     """The same with Kafka Streams. Raises `PeerMissingError` if it cannot run here, else as `drain`."""
     settings, group = settings_of(broker, folder, "peer-"), "peer-pipeline"
-    events, pairs = (
-        build_topics(settings).events,
-        Topic(f"{group}-pairs-repartition", settings.item_partitions, "delete"),
-    )
+    events = build_topics(settings).events
+    pairs = Topic(f"{group}-pairs-repartition", settings.item_partitions, "delete")
     near = Topic("peer-near", settings.item_partitions, "compact")
     command = [*kstreams_java(), "-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "PipelinePeer"]
     admin = admin_client(settings)  # kept until the answer is there
@@ -115,20 +123,17 @@ def drain_peer(broker: LocalKafka, folder: Path, count: int) -> dict[str, Any]:
         return offsets.committed(group, pairs) >= ends_of_changes(settings, pairs)
 
     with running("kstreams-peer", command, environment, folder) as peer:
-        began = wait_until(lambda: offsets.committed(group, events) > 0, [peer], "the first batch")
-        first, cpu_before = offsets.committed(group, events), peer.cpu_s
-        ended = wait_until(drained, [peer], "the last change", DRAIN_TIMEOUT_S)
-        found = _rates([peer], count, first, cpu_before, ended - began)
+        pace = pace_of(lambda: offsets.committed(group, events), drained, [peer], count, DRAIN_TIMEOUT_S)
+        found = _told(count, pace, [peer])
         _check(settings, near, count, of_kstreams)
     return found
 
 
-def _rates(workers: list[Measured], count: int, first: int, cpu_before: float, seconds: float) -> dict[str, Any]:
-    left = count - first
+def _told(count: int, pace: Pace, workers: list[Measured]) -> dict[str, Any]:
     return {
         "events": count,
-        "events_per_s": round(left / seconds),
-        "cpu_us_per_event": round((sum(one.cpu_s for one in workers) - cpu_before) / left * 1e6, 1),
+        "events_per_s": pace.events_per_s,
+        "cpu_us_per_event": pace.cpu_us_per_event,
         "peak_mb": {one.name.split("-")[0]: round(one.peak_mb) for one in workers},
     }
 

@@ -27,6 +27,7 @@ from benchmarks.harness import (
     Offsets,
     kafka,
     machine,
+    pace_of,
     running,
     settings_of,
     topic_bytes,
@@ -37,6 +38,7 @@ from benchmarks.harness import (
 
 PEER_EVENTS = 40_000
 """Plain Faust takes half a minute for so many."""
+BACKLOG_TIMEOUT_S = 300.0
 LATENCY_RATE_PER_S = 1_000
 LATENCY_S = 30.0
 WARM_UP_S = 60.0
@@ -55,13 +57,11 @@ def profiles_throughput(broker: LocalKafka, folder: Path, count: int) -> dict[st
         return offsets.committed(group, topics.events)
 
     with running("profiles", worker("profiles"), {**environment, "PROFILESTREAM_TRIGGER_TYPES": ""}, folder) as process:
-        began = wait_until(lambda: absorbed() > 0, [process], "the first batch")
-        first, cpu_before = absorbed(), process.cpu_s
-        ended = wait_until(lambda: absorbed() >= count, [process], "the last event")
+        pace = pace_of(absorbed, lambda: absorbed() >= count, [process], count, BACKLOG_TIMEOUT_S)
         return {
             "events": count,
-            "events_per_s": round((count - first) / (ended - began)),
-            "cpu_us_per_event": round((process.cpu_s - cpu_before) / (count - first) * 1e6, 1),
+            "events_per_s": pace.events_per_s,
+            "cpu_us_per_event": pace.cpu_us_per_event,
             "peak_mb": round(process.peak_mb),
             "changelog_bytes_per_event": round(topic_bytes(broker, topics.profiles_changelog) / count, 1),
             "cooccurrence_bytes_per_event": round(topic_bytes(broker, topics.cooccurrence) / count, 1),

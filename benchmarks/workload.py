@@ -1,6 +1,6 @@
 """The workload of the throughput benchmarks: 20,000 users and 5,000 items, both Zipf, four kinds of events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -23,11 +23,16 @@ def zipf(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
     return rng.permutation(count)[rng.choice(count, size, p=shares / shares.sum())]
 
 
-def events(count: int) -> Iterator[tuple[bytes, bytes]]:
-    """(key, value) of `count` events, at most `LARGEST`."""
+def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of users and items, and kinds, of `LARGEST` events."""
     rng = np.random.default_rng(SEED)
     users, items = zipf(rng, USERS, LARGEST), zipf(rng, ITEMS, LARGEST)
-    kinds = KINDS[rng.choice(len(KINDS), LARGEST, p=SHARES)]
+    return users, items, KINDS[rng.choice(len(KINDS), LARGEST, p=SHARES)]
+
+
+def events(count: int) -> Iterator[tuple[bytes, bytes]]:
+    """(key, value) of `count` events, at most `LARGEST`."""
+    users, items, kinds = drawn()
     for number in range(count):
         user = b"u%d" % users[number]
         yield user, event(user, b"i%d" % items[number], kinds[number].encode(), FIRST_TIME_S + number * 0.001)
@@ -40,9 +45,13 @@ def event(user: bytes, item: bytes, kind: bytes, time_s: float) -> bytes:
 
 def produce(settings: Settings, count: int) -> None:
     """Write the events to the topic `events`."""
+    send(settings, list(events(count)))
+
+
+def send(settings: Settings, written: Sequence[tuple[bytes, bytes]]) -> None:
+    """Write (key, value) of events to the topic `events`."""
     topic = build_topics(settings).events
     producer = plain_producer(settings, **{"linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
-    written = list(events(count))
     partitions = partitions_of([key for key, _ in written], topic.partitions).tolist()
     for place, ((key, value), partition) in enumerate(zip(written, partitions, strict=True)):
         producer.produce(topic.name, value, key, partition)

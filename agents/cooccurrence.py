@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.packed import CO_COUNTS, CoCounts, pack_ints
 from agents.partition import partitions_of
-from models.cooccurrence import Ints, Sequences, entries_of, lay_out, pair_changes, unpack_counts, within_reach
+from models.cooccurrence import Ints, Sequences, entries_of, pair_changes, sequences_of, unpack_counts, within_reach
 from models.interning import Interner
 from models.profile import HistoryChange
 from models.similarity import CsrRows
@@ -42,7 +42,8 @@ class CoCountsWriter:
     def __init__(self, items: Interner, partitions: int, window: int) -> None:
         self._items, self._partitions, self._window = items, partitions, window
         self._partition_of = np.zeros(0, np.int64)
-        self._changes: list[tuple[list[str], list[str], int]] = []
+        self._histories: list[str] = []
+        self._counts: list[tuple[int, int, int]] = []
         self._touched: list[str] = []
         self._segments: Counter[tuple[str, str]] = Counter()
 
@@ -50,7 +51,9 @@ class CoCountsWriter:
         """Note what one user's events changed."""
         if change.new or change.left:
             before = within_reach(change.before, change.left, self._window)
-            self._changes.append((before, change.new, change.left))
+            self._histories += before
+            self._histories += change.new
+            self._counts.append((len(before), len(change.new), change.left))
         if change.touched:
             self._touched += change.touched
             if segment:
@@ -58,12 +61,12 @@ class CoCountsWriter:
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """(item partition, packed message) for all that was added; forgets it."""
-        changes, touched, segments = self._changes, self._touched, self._segments
-        self._changes, self._touched, self._segments = [], [], Counter()
-        if not changes and not touched:
+        histories, changed_counts, touched, segments = self._histories, self._counts, self._touched, self._segments
+        self._histories, self._counts, self._touched, self._segments = [], [], [], Counter()
+        if not changed_counts and not touched:
             return
         numbers, names = self._items.numbers, self._items.ids
-        sequences = lay_out([(numbers(before), numbers(new), left) for before, new, left in changes])
+        sequences = sequences_of(numbers(histories), changed_counts)
         every, place = np.unique(np.concatenate([sequences.items, numbers(touched)]), return_inverse=True)
         split = len(sequences.items)
         local = Sequences(place[:split], sequences.starts, sequences.old, sequences.left)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -68,12 +69,16 @@ def users(chance: Floats, random: np.random.Generator) -> list[Wanted]:
 
 
 def list_input(user: Wanted, chosen: Selected, ids: list[str]) -> ListInput:
-    """What the scorer gets."""
-    recent = [ids[number] for number in user.recent.tolist()]
-    items = [ids[number] for number in chosen.items.tolist()]
+    """What the scorer gets: strings that came in a message, not those of its catalogue."""
+    recent = _sent([ids[number] for number in user.recent.tolist()])
+    items = _sent([ids[number] for number in chosen.items.tolist()])
     return ListInput(
         K, items, list(SOURCES), chosen.scores, chosen.because, recent, frozenset(recent), history_length=len(recent)
     )
+
+
+def _sent(ids: list[str]) -> list[str]:
+    return msgspec.json.decode(msgspec.json.encode(ids), type=list[str])
 
 
 def best_us(work: Callable[[], object]) -> float:

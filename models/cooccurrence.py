@@ -63,18 +63,18 @@ def within_reach(before: S, left: int, window: int) -> S:
     return before if left else before[-window:]
 
 
+def sequences_of(items: Ints, counts: Sequence[tuple[int, int, int]]) -> Sequences:
+    """`Sequences` of items that are laid end to end already; counts: of each history (old, new, left)."""
+    table = np.array(counts, np.int64).reshape(-1, 3)
+    lengths = table[:, 0] + table[:, 1]
+    return Sequences(items, np.cumsum(lengths) - lengths, table[:, 0], table[:, 2])
+
+
 def lay_out(changes: Sequence[tuple[Ints, Ints, int]]) -> Sequences:
     """`Sequences` of (before, new, left) triples; of `before` it is enough what is `within_reach`."""
-    parts: list[Ints] = []
-    old = np.empty(len(changes), np.int64)
-    lengths = np.empty(len(changes), np.int64)
-    for place, (before, new, _) in enumerate(changes):
-        parts += (before, new)
-        old[place] = len(before)
-        lengths[place] = len(before) + len(new)
+    parts = [part for before, new, _ in changes for part in (before, new)]
     items = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-    left_of = np.array([left for _, _, left in changes], np.int64)
-    return Sequences(items, np.cumsum(lengths) - lengths, old, left_of)
+    return sequences_of(items, [(len(before), len(new), left) for before, new, left in changes])
 
 
 def pair_changes(sequences: Sequences, size: int, window: int) -> tuple[sparse.csr_array, Ints]:

@@ -1,7 +1,7 @@
 """The catalogue as arrays: a place for each item, and what ranking needs to know of it."""
 
-from collections.abc import Iterable, Sequence
-from itertools import islice, repeat
+from collections.abc import Collection, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ class ItemIndex:
     """
 
     def __init__(self, dimension: int = 0) -> None:
-        self._places: dict[str, int] = {}
-        self._ids: list[str] = []
+        self._items = Interner()
         self._words = Interner()
         self._titles: list[str] = []
         self._available = np.zeros(FIRST_CAPACITY, np.bool_)
@@ -43,7 +42,7 @@ class ItemIndex:
 
     def __len__(self) -> int:
         """Places in use, N: the length of the arrays."""
-        return len(self._ids)
+        return len(self._items)
 
     @property
     def embedded_count(self) -> int:
@@ -69,7 +68,7 @@ class ItemIndex:
     @property
     def ids(self) -> list[str]:
         """Place → id. Read only."""
-        return self._ids
+        return self._items.ids
 
     @property
     def available(self) -> NDArray[np.bool_]:
@@ -119,9 +118,8 @@ class ItemIndex:
         weight: float = 1.0,
     ) -> None:
         """Add or change an item. A `text` other than empty waits for its vector, see `waiting`."""
-        place = self._places.setdefault(item_id, len(self._ids))
-        if place == len(self._ids):
-            self._ids.append(item_id)
+        place = self._items.number(item_id)
+        if place == len(self._titles):
             self._titles.append("")
             self._grow(place + 1)
         self._note_change(place)
@@ -142,7 +140,7 @@ class ItemIndex:
 
     def remove(self, item_id: str) -> None:
         """The item is not in the catalogue any more."""
-        place = self._places.get(item_id)
+        place = self._items.known(item_id)
         if place is None:
             return
         self._note_change(place)
@@ -182,14 +180,13 @@ class ItemIndex:
             self._embedded[place] = True
         self._vectors[places[finite]] = vectors[finite]
 
-    def places(self, ids: Iterable[str]) -> Places:
+    def places(self, ids: Collection[str]) -> Places:
         """The place of each id, −1 where there never was such an item, [len(ids)]."""
-        return np.fromiter(map(self._places.get, ids, repeat(-1)), np.int64)
+        return self._items.find(ids)
 
-    def category_numbers(self, names: Iterable[str]) -> Places:
+    def category_numbers(self, names: Collection[str]) -> Places:
         """The number of each category or tag, −1 where no item ever had it."""
-        known = self._words.known
-        return np.array([-1 if (number := known(name)) is None else number for name in names], np.int64)
+        return self._words.find(names)
 
     def category_name(self, number: int) -> str:
         """The name of a category number."""
@@ -201,8 +198,8 @@ class ItemIndex:
 
     def own_title(self, item_id: str) -> str:
         """The item's title; empty where it has none."""
-        place = self._places.get(item_id, -1)
-        return self._titles[place] if place >= 0 else ""
+        place = self._items.known(item_id)
+        return "" if place is None else self._titles[place]
 
     def _with_words(self, table: NDArray[np.int32], place: int, words: Sequence[str]) -> NDArray[np.int32]:
         """The table with these words in the row `place`; a wider one where it is too narrow."""

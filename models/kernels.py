@@ -5,7 +5,7 @@ is still the same, not at those of the functions that it calls.
 
 Sums: each of m · K entries (a neighbour of an item of the history) is added to its item's place in an array over all
 items: no branch hangs on the data, so the processor runs ahead. The best are found in a second pass, in which nearly
-all entries lose against the weakest of the best so far; a third clears what was written and finds out who spoke.
+all entries lose against the weakest of the best so far, and clears what was written; a third finds out who spoke.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,6 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 NO_MASK: Mask = np.zeros(0, np.bool_)
-TAKEN = np.float32(-np.inf)
 _FEW = 4096
 """Slots of a hash table of few items: in nearly all cases the last bits of a number tell that it is none of them."""
 _LINE = 16
@@ -129,24 +128,22 @@ def strongest_sums(
         for col in range(cols.shape[1]):
             sums[cols[row, col]] += weights[row, col] * share
     items, values = _best(recent, cols, hidden, only, most, sums)
-    return items, values, _grounds(recent, recency, cols, weights, items[:grounded], sums)
+    return items, values, _grounds(recent, recency, cols, weights, items[:grounded])
 
 
 @compiled
 def _best(recent: Ints, cols: Ints32, hidden: Mask, only: Mask, most: int, sums: Floats) -> tuple[Ints, Floats]:
-    """Items with the largest sums and these; the place of each that was looked at closely is `TAKEN` afterwards."""
+    """Items with the largest sums and these; clears `sums`, so that each item is looked at once."""
     values, order = np.empty(most, np.float32), np.empty(most, np.int64)
     items = np.empty(most, np.int64)
-    size, bound = 0, np.float32(0)
-    if not most:
-        return items, values
+    size, bound = 0, np.float32(0 if most else np.inf)
     for k in range(len(recent)):
         row = recent[k]
         for col in range(cols.shape[1]):
             item = cols[row, col]
             value = sums[item]
+            sums[item] = 0
             if value > bound:
-                sums[item] = TAKEN
                 if hidden[item] or not (len(only) == 0 or (item < len(only) and only[item])):
                     continue
                 size = _put(values, order, items, size, value, k * cols.shape[1] + col, item)
@@ -166,8 +163,8 @@ def _slot(few: NDArray[np.int16], items: Ints, item: int) -> int:
 
 
 @compiled
-def _grounds(recent: Ints, recency: Floats, cols: Ints32, weights: Floats, items: Ints, sums: Floats) -> Ints:
-    """For each of a few items the k that adds most to its sum; clears `sums`."""
+def _grounds(recent: Ints, recency: Floats, cols: Ints32, weights: Floats, items: Ints) -> Ints:
+    """For each of a few items the k that adds most to its sum."""
     few = np.zeros(_FEW, np.int16)
     for place in range(len(items)):
         few[_slot(few, items, items[place])] = place + 1
@@ -176,7 +173,6 @@ def _grounds(recent: Ints, recency: Floats, cols: Ints32, weights: Floats, items
         row, share = recent[k], recency[k]
         for col in range(cols.shape[1]):
             item = cols[row, col]
-            sums[item] = 0
             if few[item & (_FEW - 1)]:
                 place = few[_slot(few, items, item)] - 1
                 part = weights[row, col] * share

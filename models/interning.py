@@ -66,8 +66,9 @@ class Interner:
     def numbers(self, ids: Collection[str]) -> Ints:
         """The numbers of many ids, int64 [len(ids)]."""
         found = self.find(ids)
-        if len(found) and found.min() < 0:
-            return np.fromiter(map(self._numbers.__getitem__, ids), np.int64, len(ids))
+        if len(new := np.flatnonzero(found < 0)):
+            listed = list(ids)
+            found[new] = [self._numbers[listed[place]] for place in new.tolist()]
         return found
 
     def known(self, id_: str) -> int | None:

@@ -39,7 +39,9 @@ def read_neighbours(value: bytes) -> Neighbours:
         raise _bad(row, "arrays and ids differ in length")
     numbers = (row.popularity, row.clock, *row.segments.values())
     finite = np.isfinite(weights).all() and np.isfinite(ridge).all()
-    if not (finite and all(map(math.isfinite, numbers)) and _all_small((row.users, row.c_sum))):
+    if not (
+        finite and all(map(math.isfinite, numbers)) and _all_small((row.users, row.c_sum, row.rating_sum, row.raters))
+    ):
         raise _bad(row, "a number is out of range")
     return row
 
@@ -87,6 +89,12 @@ def _check_co_counts(change: CoCounts) -> None:
         where, counts = unpack_ints(places), unpack_ints(events)
         if len(counts) != len(where) or not (_below(where, len(rows)) and _below(counts, MOST_COUNT)):
             raise _bad(change, "a segment does not fit the rows")
+    if change.ratings is not None:
+        where, *numbers = map(unpack_ints, change.ratings)
+        if any(len(array) != len(where) or not _small(array, MOST_COUNT) for array in numbers):
+            raise _bad(change, "a rating is out of range")
+        if not _below(where, len(rows)) or len(np.unique(where)) < len(where):
+            raise _bad(change, "ratings do not fit the rows")
 
 
 def _below(values: NDArray[np.integer], limit: int) -> bool:

@@ -27,13 +27,15 @@ class _Counts:
     ids: list[str]
     users: Ints
     popularity: Ints
+    ratings: tuple[Ints, Ints]
+    """Sums, in thousandths, and raters."""
     by_item: dict[str, list[tuple[str, int]]]
     """Item → (segment, events)."""
 
     def told(self) -> "_Counts":
         """The same, without what must not be told twice of a row whose co-counts are spread over messages."""
         nothing = np.zeros_like(self.users)
-        return _Counts(self.pairs, self.ids, nothing, nothing, {})
+        return _Counts(self.pairs, self.ids, nothing, nothing, (nothing, nothing), {})
 
 
 class CoCountsWriter:
@@ -45,6 +47,7 @@ class CoCountsWriter:
         self._histories: list[str] = []
         self._counts: list[tuple[int, int, int]] = []
         self._touched: list[str] = []
+        self._rated: list[tuple[str, int, int]] = []
         self._segments: Counter[tuple[str, str]] = Counter()
 
     def add(self, change: HistoryChange, segment: str) -> None:
@@ -54,6 +57,7 @@ class CoCountsWriter:
             self._histories += before
             self._histories += change.new
             self._counts.append((len(before), len(change.new), change.left))
+        self._rated += change.rated
         if change.touched:
             self._touched += change.touched
             if segment:
@@ -61,25 +65,30 @@ class CoCountsWriter:
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """(item partition, packed message) for all that was added; forgets it."""
-        histories, changed_counts, touched, segments = self._histories, self._counts, self._touched, self._segments
+        histories, lengths_of, touched, segments = self._histories, self._counts, self._touched, self._segments
         self._histories, self._counts, self._touched, self._segments = [], [], [], Counter()
-        if not changed_counts and not touched:
+        rated, self._rated = self._rated, []
+        if not lengths_of and not touched:
             return
         numbers, names = self._items.numbers, self._items.ids
-        sequences = sequences_of(numbers(histories), changed_counts)
-        every, place = np.unique(np.concatenate([sequences.items, numbers(touched)]), return_inverse=True)
-        split = len(sequences.items)
-        local = Sequences(place[:split], sequences.starts, sequences.old, sequences.left)
+        sequences = sequences_of(numbers(histories), lengths_of)
+        parts = [sequences.items, numbers(touched), numbers([item for item, _, _ in rated])]
+        every, place = np.unique(np.concatenate(parts), return_inverse=True)
+        of_histories, of_touched, of_rated = np.split(place, np.cumsum([len(part) for part in parts[:2]]))
+        local = Sequences(of_histories, sequences.starts, sequences.old, sequences.left)
         pairs, users = pair_changes(local, len(every), self._window)
-        popularity = np.bincount(place[split:], minlength=len(every))
+        popularity = np.bincount(of_touched, minlength=len(every))
+        ratings = np.zeros((2, len(every)), np.int64)
+        if rated:
+            np.add.at(ratings.T, of_rated, np.array([change for _, *change in rated], np.int64))
         ids = list(map(names.__getitem__, every.tolist()))
         by_item: dict[str, list[tuple[str, int]]] = {}
         for (segment, item), count in segments.items():
             by_item.setdefault(item, []).append((segment, count))
         lengths = np.diff(pairs.indptr)
-        changed = np.flatnonzero((lengths > 0) | (users != 0) | (popularity > 0))
+        changed = np.flatnonzero((lengths > 0) | (users != 0) | (popularity > 0) | ratings.any(axis=0))
         partition = self._item_partitions()[every[changed]]
-        counts = _Counts(pairs, ids, users, popularity, by_item)
+        counts = _Counts(pairs, ids, users, popularity, (ratings[0], ratings[1]), by_item)
         for target in range(self._partitions):
             rows = changed[partition == target]
             events = len(touched)
@@ -139,6 +148,8 @@ def _pack(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Counts
                 places, events_of = segments.setdefault(segment, ([], []))
                 places.append(row)
                 events_of.append(count)
+    sums, raters = counts.ratings[0][rows], counts.ratings[1][rows]
+    rated = np.flatnonzero((sums != 0) | (raters != 0))
     return CO_COUNTS.write(
         CoCounts(
             events,
@@ -154,5 +165,6 @@ def _pack(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Counts
                 segment: (pack_ints(np.array(places)), pack_ints(np.array(events_of)))
                 for segment, (places, events_of) in segments.items()
             },
+            (pack_ints(rated), pack_ints(sums[rated]), pack_ints(raters[rated])) if len(rated) else None,
         )
     )

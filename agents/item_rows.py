@@ -20,6 +20,8 @@ from models.similarity import CAP_SLACK, CsrRows, row_matrix, sum_changes
 CLOCK_KEY = b"m"
 LOADED = (CLOCK_KEY, b"d", b"h")
 """Prefixes of the keys that are kept in memory."""
+_OF_HEADS = ("users", "sums", "events", "popularity", "clocks", "dirty", "published", "rating_sums", "raters")
+"""Arrays that are written as heads, in the order of `RowHead`; its segments come after the clock."""
 SEGMENTS_KEPT = 500
 """Segments in which an item's popularity is known: with very many values a row would outgrow a message."""
 Read = Callable[[Sequence[bytes]], list[bytes | None]]
@@ -42,6 +44,8 @@ class PartitionRows:
         self.users = np.zeros(0, np.int64)
         self.sums = np.zeros(0, np.int64)
         self.events = np.zeros(0, np.int64)
+        self.rating_sums = np.zeros(0, np.int64)
+        self.raters = np.zeros(0, np.int64)
         self.popularity = np.zeros(0)
         self.clocks = np.zeros(0)
         self.own = np.zeros(0, bool)
@@ -70,6 +74,7 @@ class PartitionRows:
         self.users[number], self.sums[number], self.events[number] = head.users, head.c_sum, head.events
         self.popularity[number], self.clocks[number] = head.popularity, head.clock
         self.dirty[number], self.published[number] = head.dirty, head.published
+        self.rating_sums[number], self.raters[number] = head.rating_sum, head.raters
         if head.segments:
             self.segments[number] = dict(head.segments)
 
@@ -77,7 +82,7 @@ class PartitionRows:
         """Room for every known item; doubles, so that it is seldom."""
         if len(self.users) < len(self.items):
             more = max(1024, len(self.items), 2 * len(self.users)) - len(self.users)
-            for name in ("users", "sums", "events", "popularity", "clocks", "own", "dirty", "stale", "published"):
+            for name in (*_OF_HEADS, "own", "stale"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
 
@@ -125,6 +130,10 @@ class PartitionRows:
         self.events[mine] += counts
         self.popularity[mine] = fade(self.popularity[mine], self.clocks[mine], self.clock, self._half_life) + counts
         self.clocks[mine] = self.clock
+        if change.ratings is not None:
+            rated, sums, raters = map(unpack_ints, change.ratings)
+            self.rating_sums[mine[rated]] += sums
+            self.raters[mine[rated]] += raters
         for segment, (places, events) in change.segments.items():
             for number, count in zip(mine[unpack_ints(places)].tolist(), unpack_ints(events).tolist(), strict=True):
                 of_item = self.segments.setdefault(number, {})
@@ -168,10 +177,7 @@ class PartitionRows:
 
     def write_heads(self, numbers: Ints, write: Write) -> None:
         """Store norms, popularity and flags of rows."""
-        fields = (self.users, self.sums, self.events, self.popularity, self.clocks, self.dirty, self.published)
-        columns = [field[numbers].tolist() for field in fields]
-        for number, users, sums, events, popularity, clock, dirty, published in zip(
-            numbers.tolist(), *columns, strict=True
-        ):
-            head = RowHead(users, sums, events, popularity, clock, self.segments.get(number, {}), dirty, published)
+        columns = [getattr(self, name)[numbers].tolist() for name in _OF_HEADS]
+        for number, users, sums, events, popularity, clock, *rest in zip(numbers.tolist(), *columns, strict=True):
+            head = RowHead(users, sums, events, popularity, clock, self.segments.get(number, {}), *rest)
             write(row_key(b"h", number), ROW_HEAD.write(head))

@@ -80,7 +80,8 @@ class Knowledge:
                 self.table.remove(item)
             else:
                 weights, ridge = unpack_floats(row.weights), unpack_floats(row.ridge)
-                self.table.update(item, row.ids, weights, row.popularity, row.clock, row.segments, ridge)
+                ratings = (row.rating_sum, row.raters)
+                self.table.update(item, row.ids, weights, row.popularity, row.clock, row.segments, ridge, ratings)
         entries = self.entries.drain()
         for key, entry in entries:
             self.catalogue.put(key.decode(errors="replace"), entry)

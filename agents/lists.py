@@ -18,7 +18,7 @@ from agents.topics import build_topics
 from agents.users import Folded, profile_config
 from agents.variants import assignment
 from models.candidates import INTERESTS_USED, Selected, Wanted
-from models.profile import actions, letters_of_strengths, newest, top_interests
+from models.profile import actions, letters_of_strengths, newest, newest_ratings, top_interests
 
 NOW = -1
 """Time of the item on the page: another one than of any item of the history."""
@@ -132,6 +132,7 @@ class CandidatesWriter:
         after_pause = self._after_pause(entry)
         most = self._settings.pause_recent_items if after_pause else self._settings.recent_items
         recent, times = newest(profile, most)
+        ratings = newest_ratings(profile, most)
         recent_numbers = history[len(history) - len(recent) :][::-1]
         if self._knowledge.returning.any:
             hidden, hidden_numbers = self._not_returned(entry, hidden, hidden_numbers)
@@ -143,6 +144,7 @@ class CandidatesWriter:
                 if profile.consent and (number := items.known(item)) is not None:
                     recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
                     times = np.concatenate([[NOW], times])
+                    ratings = None if ratings is None else np.concatenate([[np.float32(np.nan)], ratings])
             hidden += request.filters.exclude_items
             named = map(items.known, hidden[known_count:])
             known = [number for number in named if number is not None]
@@ -159,6 +161,7 @@ class CandidatesWriter:
             without_profile=not profile.consent,
             user=entry.key,
             strengths=self._knowledge.strengths_of(profile) if self._by_users and profile.consent else None,
+            ratings=ratings,
         )
         return _Ids(recent, hidden, wanted)
 
@@ -219,4 +222,5 @@ class CandidatesWriter:
             variant=variant,
             actions=actions(profile, recent, self._letters),
             after_pause=ids.wanted.after_pause,
+            ratings=b"" if selected.ratings is None else pack_floats(selected.ratings),
         )

@@ -100,6 +100,8 @@ class CoCounts(msgspec.Struct, array_like=True, gc=False):
     """Events that touched each row's item, ints [n]."""
     segments: dict[str, tuple[bytes, bytes]] = {}
     """Segment → (places in `rows`, events)."""
+    ratings: tuple[bytes, bytes, bytes] | None = None
+    """(places in `rows`, changes of the sum of their ratings in thousandths, and of how many they are); None: none."""
 
 
 class RowHead(msgspec.Struct, array_like=True, gc=False):
@@ -119,6 +121,10 @@ class RowHead(msgspec.Struct, array_like=True, gc=False):
     """Changed since its neighbours were last published."""
     published: Int64 = 0
     """Hash of the neighbours that were last published; 0: none."""
+    rating_sum: Int64 = 0
+    """Of the ratings in histories, in thousandths."""
+    raters: Int64 = 0
+    """Users whose rating is in their history."""
 
 
 class RowBody(msgspec.Struct, array_like=True, gc=False):
@@ -145,6 +151,9 @@ class Neighbours(msgspec.Struct, array_like=True, gc=False):
     segments: dict[str, float] = {}
     ridge: bytes = b""
     """Ridge weights of the first neighbours, float32 [≤ M]: by them a list scores this item (`models.ridge`)."""
+    rating_sum: int = 0
+    raters: int = 0
+    """As in `RowHead`."""
 
 
 class Candidates(msgspec.Struct, array_like=True, gc=False):
@@ -180,6 +189,8 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     cart, l looked at, m one of several of these; ?, or empty: not known."""
     after_pause: bool = False
     """The user was away for long before asking."""
+    ratings: bytes = b""
+    """Of each candidate the rating that is expected of the user, float32; empty: the user rates nothing."""
 
 
 class RankerState(msgspec.Struct, array_like=True, gc=False):

@@ -122,6 +122,8 @@ class RankedItem(msgspec.Struct, gc=False):
     """Share of each source in the score; they sum to 1."""
     features: dict[str, float] = {}
     """What the ranker saw; outcomes repeat it as training data."""
+    rating: float | msgspec.UnsetType = msgspec.UNSET
+    """The rating that is expected of a user who rates items, on the scale of the events."""
 
 
 NO_SOURCE = "none"

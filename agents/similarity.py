@@ -207,6 +207,8 @@ class SimilarityAgent:
                     float(rows.clocks[number]),
                     {segment: value for segment, (value, _) in rows.segments.get(number, {}).items()},
                     pack_floats(ridge[place]) if ridge else b"",
+                    int(rows.rating_sums[number]),
+                    int(rows.raters[number]),
                 )
             )
             digest = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little", signed=True)

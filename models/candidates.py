@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
+from models.expected_ratings import expected_ratings
 from models.kernels import NO_MASK, distinct, first_shown, ridge_scores, strongest_sums
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists, Ranked
@@ -69,18 +70,22 @@ class Wanted:
     """Who it is among the active users."""
     strengths: Strengths | None = None
     """For user CF; None: the user has none, or wants none of it."""
+    ratings: NDArray[np.float32] | None = None
+    """Of the items of `recent`, NaN: none; None: the user rated none of them."""
 
 
 @dataclass(frozen=True)
 class Selected:
     """The candidates of one user.
 
-    items: numbers [C]; scores: raw, float32 [sources × C]; because: places in `Wanted.recent`, or −1 [C].
+    items: numbers [C]; scores: raw, float32 [sources × C]; because: places in `Wanted.recent`, or −1 [C]; ratings: the
+    ratings that are expected of the user, float32 [C]; None: of one who rates nothing.
     """
 
     items: Ints
     scores: NDArray[np.float32]
     because: Ints
+    ratings: NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -186,7 +191,14 @@ class CandidateSelector:
         scores[_POPULAR, known] = self._popular.popularity[items[known]]
         because = np.full(len(items), -1, np.int64)
         because[: len(grounds)] = grounds
-        return Selected(items, scores, because)
+        ratings = None if user.ratings is None else self.rate(items, recent, user.ratings)
+        return Selected(items, scores, because, ratings)
+
+    def rate(self, items: Ints, recent: Ints, given: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The ratings that are expected for items; given: those of the user for `recent`, NaN: none. One is there."""
+        self._grow()
+        table = self._table
+        return expected_ratings(items, recent, given, table.ratings, table.cols, table.weights, self._scratch.slots)
 
     def _others(self, user: Wanted) -> list[Ranked]:
         """What popular, segment, interest and fresh propose, in the order of `SOURCES`."""

@@ -17,6 +17,7 @@ Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
 _FIRST_SIZE = 1024
+_ARRAYS = ("checksums", "users", "sums", "rating_sums", "raters")
 
 
 class Hashes:
@@ -39,31 +40,32 @@ class Hashes:
 
 
 class RowSums:
-    """Of every item: the checksum of its co-counts, its users G_ii and the sum R_i = Σ_j C_ij."""
+    """Of every item: the checksum of its co-counts, its users G_ii, the sum R_i = Σ_j C_ij, and its ratings."""
 
     def __init__(self, hashes: Hashes) -> None:
         self._hashes = hashes
         self.checksums: Words = np.zeros(_FIRST_SIZE, np.uint64)
         self.users: Ints = np.zeros(_FIRST_SIZE, np.int64)
         self.sums: Ints = np.zeros(_FIRST_SIZE, np.int64)
+        self.rating_sums: Ints = np.zeros(_FIRST_SIZE, np.int64)
+        self.raters: Ints = np.zeros(_FIRST_SIZE, np.int64)
 
     def grow(self) -> None:
         """Room for every item of the numbering."""
         missing = len(self._hashes.items) - len(self.users)
         if missing > 0:
             more = max(missing, len(self.users))
-            self.checksums = np.concatenate([self.checksums, np.zeros(more, np.uint64)])
-            self.users = np.concatenate([self.users, np.zeros(more, np.int64)])
-            self.sums = np.concatenate([self.sums, np.zeros(more, np.int64)])
+            for name in _ARRAYS:
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
 
     def add(self, other: "RowSums") -> None:
         """Add all of another one over the same numbering."""
         self.grow()
         other.grow()
         size = len(self._hashes.items)
-        self.checksums[:size] += other.checksums[:size]
-        self.users[:size] += other.users[:size]
-        self.sums[:size] += other.sums[:size]
+        for name in _ARRAYS:
+            getattr(self, name)[:size] += getattr(other, name)[:size]
 
     def add_counts(self, rows: Ints, cols: Ints, g: Ints, c: Ints, sign: int = 1) -> None:
         """Co-counts given as coordinates; all arrays of one length."""
@@ -71,6 +73,12 @@ class RowSums:
         values = (g * sign).astype(np.uint64) * self._hashes.kappa + (c * sign).astype(np.uint64)
         np.add.at(self.checksums, rows, values * self._hashes.of(cols))
         np.add.at(self.sums, rows, c * sign)
+
+    def add_ratings(self, rows: Ints, sums: Ints, raters: Ints, sign: int = 1) -> None:
+        """Ratings of items: their sums in thousandths, and how many; all arrays of one length."""
+        self.grow()
+        np.add.at(self.rating_sums, rows, sums * sign)
+        np.add.at(self.raters, rows, raters * sign)
 
     def add_histories(self, histories: Sequence[Ints], window: int, sign: int = 1, only: Ints | None = None) -> None:
         """`sign` times Σ pairs(H_u), one step for each distance. `only`: rows of these items alone, ascending."""

@@ -232,3 +232,28 @@ def ridge_scores(items: Ints, recent: Ints, recency: Floats, cols: Ints32, ridge
     for k in range(len(recent)):
         weights[recent[k]] = 0
     return scores
+
+
+@compiled
+def near_ratings(
+    items: Ints, rated: Ints, values: NDArray[np.float64], cols: Ints32, weights: Floats, slots: Ints32
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:
+    """Over the neighbours of each item that are among `rated`: `Σ weight · value`, `Σ weight`, and how many they are.
+
+    cols, weights: [n × K], filled up with weights of 0; values: [len(rated)], of an item that occurs twice the last
+    counts; slots: scratch [n], zeros, and left as such.
+    """
+    for place in range(len(rated)):
+        slots[rated[place]] = place + 1
+    sums, totals, counts = np.zeros(len(items)), np.zeros(len(items)), np.zeros(len(items), np.int64)
+    for at in range(len(items)):
+        item = items[at]
+        for col in range(cols.shape[1]):
+            place, weight = slots[cols[item, col]] - 1, weights[item, col]
+            if place >= 0 and weight > 0:
+                sums[at] += weight * values[place]
+                totals[at] += weight
+                counts[at] += 1
+    for place in range(len(rated)):
+        slots[rated[place]] = 0
+    return sums, totals, counts

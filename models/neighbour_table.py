@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from models.expected_ratings import ItemRatings
 from models.interning import Interner
 from models.popularity import fade
 
@@ -30,6 +31,8 @@ class NeighbourTable:
         self.weights = np.zeros((_FIRST_SIZE, most), np.float32)
         self.popularity = np.zeros(_FIRST_SIZE)
         self.clocks = np.zeros(_FIRST_SIZE)
+        self.ratings = ItemRatings()
+        self.ratings.grow(_FIRST_SIZE)
         self.clock = 0.0
         """Newest event count seen: what popularity is faded to."""
         self.segments: dict[str, dict[int, tuple[float, float]]] = {}
@@ -46,6 +49,7 @@ class NeighbourTable:
         self.ridge = np.concatenate([self.ridge, np.zeros((more, self.ridge.shape[1]), np.float32)])
         self.popularity = np.concatenate([self.popularity, np.zeros(more)])
         self.clocks = np.concatenate([self.clocks, np.zeros(more)])
+        self.ratings.grow(len(self.clocks))
 
     def update(
         self,
@@ -56,8 +60,12 @@ class NeighbourTable:
         clock: float,
         segments: Mapping[str, float],
         ridge: Floats32 = _NO_RIDGE,
+        ratings: tuple[int, int] = (0, 0),
     ) -> None:
-        """Take over an item's newest row; ids and weights strongest first, more than K (ridge: R) are cut."""
+        """Take over an item's newest row; ids and weights strongest first, more than K (ridge: R) are cut.
+
+        ratings: their sum, in thousandths, and how many they are.
+        """
         number = self.items.number(item)
         cols = self.items.numbers(ids[: self.most])
         self.grow()
@@ -68,6 +76,7 @@ class NeighbourTable:
         known = min(len(ridge), self.ridge.shape[1])
         self.ridge[number, :known], self.ridge[number, known:] = ridge[:known], 0
         self.popularity[number], self.clocks[number] = popularity, clock
+        self.ratings.put(number, *ratings)
         self.clock = max(self.clock, clock)
         for segment, value in segments.items():
             self.segments.setdefault(segment, {})[number] = (value, clock)
@@ -79,6 +88,7 @@ class NeighbourTable:
             self.weights[number] = 0
             self.ridge[number] = 0
             self.popularity[number] = 0
+            self.ratings.put(number, 0, 0)
             for of_segment in self.segments.values():
                 of_segment.pop(number, None)
 

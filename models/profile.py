@@ -4,7 +4,7 @@ Everything here is a function of the events of one user in log order; it depends
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, repeat
@@ -131,6 +131,8 @@ class HistoryChange:
     left: int = 0
     touched: list[str] = field(default_factory=list)
     """The item of every event that counts for popularity."""
+    rated: list[tuple[str, int, int]] = field(default_factory=list)
+    """(item, what its ratings sum up to more than before, in thousandths, how many more there are)"""
     doubles: set[int] = field(default_factory=set)
     """Places of the events that were ignored because their event_id was seen before."""
 
@@ -193,10 +195,13 @@ def absorb_events(
             change.new.append(item)
             contacts[item] = _touched(0, kind, event.rating, at_ms // 1000, steps)
             if len(contacts) > limit:
-                del contacts[next(iter(contacts))]
+                oldest = next(iter(contacts))
+                change.rated += ratings_of([(oldest, contacts.pop(oldest))], -1)
                 change.left += 1
         else:
             contacts[item] = _touched(contact, kind, event.rating, at_ms // 1000, steps)
+        if kind == "rate":
+            change.rated += [*ratings_of([(item, contact or 0)], -1), *ratings_of([(item, contacts[item])])]
         if words_of is not None and (words := words_of(item)):
             stirred.append((steps.get(kind, STRENGTH_STEPS) / STRENGTH_STEPS, words))
     if stirred:
@@ -214,6 +219,11 @@ def _touched(contact: int, kind: str, rating: float | None, time_s: int, steps: 
         if strength > low:
             low = strength
     return (max(last_s, time_s)) << _TIME_SHIFT | low
+
+
+def ratings_of(contacts: Iterable[tuple[str, int]], sign: int = 1) -> list[tuple[str, int, int]]:
+    """`HistoryChange.rated` where these contacts come (sign 1) or go (−1)."""
+    return [(item, sign * (contact & (_RATED - 1)), sign) for item, contact in contacts if contact & _RATED]
 
 
 def _search(profile: Profile, query: str) -> list[str]:
@@ -276,13 +286,24 @@ def newest(profile: Profile, most: int) -> tuple[list[str], NDArray[np.int64]]:
 
 def newest_strengths(profile: Profile, most: int) -> NDArray[np.float32]:
     """Strengths of the items of `newest`, in their order."""
+    return _strengths(np.fromiter(islice(reversed(profile.contacts.values()), most), np.int64))
+
+
+def newest_ratings(profile: Profile, most: int) -> NDArray[np.float32] | None:
+    """Ratings of the items of `newest`, in their order, NaN of those that have none; None: no item has one."""
     contacts = np.fromiter(islice(reversed(profile.contacts.values()), most), np.int64)
+    rated = contacts & _RATED != 0
+    return np.where(rated, _strengths(contacts), np.float32(np.nan)) if rated.any() else None
+
+
+def _strengths(contacts: NDArray[np.int64]) -> NDArray[np.float32]:
     return ((contacts & (_RATED - 1)) / STRENGTH_STEPS).astype(np.float32)
 
 
 def forget(profile: Profile) -> HistoryChange:
     """The change of co-counts when this profile goes: as if the user had never come."""
-    return HistoryChange(before=list(profile.contacts), left=len(profile.contacts))
+    contacts = profile.contacts
+    return HistoryChange(before=list(contacts), left=len(contacts), rated=ratings_of(contacts.items(), -1))
 
 
 def segment_of(profile: Profile, attributes: Sequence[str]) -> str:

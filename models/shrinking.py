@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from models.profile import HistoryChange, Profile
+from models.profile import HistoryChange, Profile, ratings_of
 
 SHARE = 8
 """An eighth of the history at a time, so that it is not paid for with every event."""
@@ -19,6 +19,7 @@ def shrink(profile: Profile) -> HistoryChange | None:
         profile.lists = profile.lists[1:]
     elif contacts:
         change.left = -(-len(contacts) // SHARE)
+        change.rated = ratings_of(islice(contacts.items(), change.left), -1)
         profile.contacts = dict(islice(contacts.items(), change.left, None))
     else:
         return None

@@ -102,7 +102,9 @@ def evaluate(
     with Bar(console=Console(stderr=True), disable=as_json) as bar:
         if ratings:
             task = bar.add_task(dataset.name, total=seeds)
-            told = _of_ratings(dataset, split or RATINGS_SPLIT, seeds, against, lambda n: bar.advance(task, n))
+            told = _of_ratings(
+                dataset, settings, split or RATINGS_SPLIT, seeds, against, lambda n: bar.advance(task, n)
+            )
         elif cold_items:
             task = bar.add_task(dataset.name, total=round(len(dataset.events) * until) * seeds)
             shares = (train / until, until)
@@ -183,12 +185,14 @@ def _of_cold_items(
     return cold_figures(dataset.name, report, k, share, seeds)
 
 
-def _of_ratings(dataset: "Dataset", share: float, seeds: int, against: str, progress: Progress) -> dict[str, Any]:
+def _of_ratings(
+    dataset: "Dataset", settings: "Settings", share: float, seeds: int, against: str, progress: Progress
+) -> dict[str, Any]:
     from agents.evaluation.figures import rating_figures
-    from agents.evaluation.ratings import ratings_of, run
+    from agents.evaluation.ratings import Rated, run
 
-    found, runs = ratings_of(dataset), []
+    rated, runs = Rated(dataset), []
     for seed in range(1, seeds + 1):
-        runs.append(run(found, share, seed, against))
+        runs.append(run(rated, settings, share, seed, against))
         progress(1)
-    return {"data": dataset.name, "ratings": len(found.values), "split": share, **rating_figures(runs)}
+    return {"data": dataset.name, "ratings": len(rated.ratings.values), "split": share, **rating_figures(runs)}

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from agents.errors import SetupError
 from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
 from agents.learner import LearnerAgent
-from agents.packed import CANDIDATES
+from agents.packed import CANDIDATES, PROFILE
 from agents.profiles import ProfilesAgent
 from agents.ranker import RANKER, read_version
 from agents.records import Filters, Item, ModelVersion, Recommendation, Request, Rule, encode_json, read_catalogue
@@ -27,6 +29,8 @@ from agents.security import variable
 from agents.settings import Settings
 from agents.similarity import SimilarityAgent
 from agents.topics import build_topics
+from models.experiment import DEFAULT
+from models.profile import Profile, newest, newest_ratings
 
 PARTITION = 0
 SCORER = "scorer"
@@ -61,6 +65,7 @@ class Pipeline:
         settings = evaluation_settings(settings)
         self._topics = build_topics(settings)
         self._log, self._played_ms = MemoryLog(now_ms), now_ms
+        self._recent = settings.recent_items
         self._profiles, self._profile_table = ProfilesAgent(settings), MemoryTable()
         self._similarity, self._row_table = SimilarityAgent(settings), MemoryTable()
         self._encoder = encoder = load_encoder(settings)
@@ -163,6 +168,16 @@ class Pipeline:
             by_user = {one.user_id: one for one in made}
             lists[name] = [by_user[user] for user in users]
         return lists
+
+    def expected_ratings(self, user: str, items: Sequence[str]) -> NDArray[np.float32]:
+        """What lists of the user would say of the ratings of these items [len(items)]; NaN: the user rated nothing."""
+        (row,) = self._profile_table.read(PARTITION, [user.encode()])
+        profile, most, knowledge = PROFILE.read(row or PROFILE.write(Profile())), self._recent, self._profiles.knowledge
+        given = newest_ratings(profile, most)
+        if given is None:
+            return np.full(len(items), np.nan, np.float32)
+        numbers, selector = knowledge.items.numbers, knowledge.selectors[DEFAULT]
+        return selector.rate(numbers(items), numbers(newest(profile, most)[0]), given)
 
     def tick(self) -> None:
         """A second passes: co-counts that came become item rows, and neighbours are published."""

@@ -1,4 +1,7 @@
-"""Rating prediction on random splits of all ratings of a data set."""
+"""Rating prediction on random splits of all ratings of a data set.
+
+`lists` is what lists say: the ratings that are not held back go through the agents, in the order of time.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,12 +10,15 @@ import numpy as np
 
 from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset
+from agents.evaluation.pipeline import Pipeline
+from agents.settings import Settings
 from models.interning import Interner
 from models.peers.peer import MissingLibraryError
 from models.peers.surprise import predict_svd
 from models.ratings import Floats, Ints, Ratings, errors, fit_baselines, predict_by_items, predict_by_users
 
-SVD = "svd"
+SVD, LISTS = "svd", "lists"
+ABSORBED_AT_ONCE = 1_000
 Predict = Callable[[Ratings, Ints, Ints], Floats]
 METHODS: dict[str, Predict] = {
     "baselines": lambda train, users, items: fit_baselines(train).of(users, items),
@@ -23,22 +29,47 @@ METHODS: dict[str, Predict] = {
 }
 
 
-def ratings_of(dataset: Dataset) -> Ratings:
-    """The last rating of each user for each item. Raises `SetupError` if there is none."""
-    users, items = Interner(), Interner()
-    last = {
-        (users.number(event.user_id), items.number(event.event.item_id)): event.event.rating
-        for event in dataset.events
-        if event.event.rating is not None and event.event.item_id is not None
-    }
-    if not last:
-        raise SetupError(f"{dataset.name} has no ratings: --ratings needs a column `rating`")
-    pairs = np.array(list(last), np.int64)
-    return Ratings(pairs[:, 0], pairs[:, 1], np.array(list(last.values()), np.float64), (len(users), len(items)))
+class Rated:
+    """The last rating of each user for each item of a data set."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        """Raises `SetupError` if there is none."""
+        users, items = Interner(), Interner()
+        self._last = {
+            (users.number(event.user_id), items.number(event.event.item_id)): event
+            for event in dataset.events
+            if event.event.rating is not None and event.event.item_id is not None
+        }
+        if not self._last:
+            raise SetupError(f"{dataset.name} has no ratings: --ratings needs a column `rating`")
+        self._users, self._items = users.ids, items.ids
+        pairs = np.array(list(self._last), np.int64)
+        values = np.array([event.event.rating for event in self._last.values()], np.float64)
+        self.ratings = Ratings(pairs[:, 0], pairs[:, 1], values, (len(users), len(items)))
+
+    def predict_by_lists(self, train: Ratings, users: Ints, items: Ints, settings: Settings) -> Floats:
+        """What lists say of the ratings of pairs [n] after the events of `train`; of users without any the mean."""
+        pairs = zip(train.users.tolist(), train.items.tolist(), strict=True)
+        events = sorted([self._last[pair] for pair in pairs], key=lambda event: event.at_ms)
+        pipeline = Pipeline(settings, events[0].at_ms)
+        for begin in range(0, len(events), ABSORBED_AT_ONCE):
+            part = events[begin : begin + ABSORBED_AT_ONCE]
+            pipeline.absorb([event.record() for event in part], part[-1].at_ms)
+            pipeline.tick()
+        pipeline.settle()
+        found = np.full(len(users), np.nan)
+        for user in np.unique(users).tolist():
+            places = np.flatnonzero(users == user)
+            found[places] = pipeline.expected_ratings(
+                self._users[user], [self._items[item] for item in items[places].tolist()]
+            )
+        pipeline.close()
+        return np.where(np.isnan(found), train.values.mean(), found)
 
 
-def run(ratings: Ratings, share: float, seed: int, against: str) -> dict[str, tuple[float, float]]:
+def run(rated: Rated, settings: Settings, share: float, seed: int, against: str) -> dict[str, tuple[float, float]]:
     """RMSE and MAE of each method on the split of one seed. Raises `SetupError`, also for a missing library."""
+    ratings = rated.ratings
     names = [name.strip() for name in against.split(",") if name.strip()]
     if unknown := [name for name in names if name != SVD]:
         raise SetupError(f"--against {','.join(unknown)}: with --ratings there is only {SVD}")
@@ -46,7 +77,7 @@ def run(ratings: Ratings, share: float, seed: int, against: str) -> dict[str, tu
     train, test = (ratings.at(part) for part in np.split(drawn, [round(share * len(drawn))]))
     if not len(train.values) or not len(test.values):
         raise SetupError(f"{len(ratings.values)} ratings are too few to split")
-    methods = dict(METHODS)
+    methods: dict[str, Predict] = {**METHODS, LISTS: partial(rated.predict_by_lists, settings=settings)}
     if names:
         methods["Surprise SVD"] = partial(predict_svd, seed=seed)
     try:

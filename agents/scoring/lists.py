@@ -30,6 +30,7 @@ ENOUGH_EMBEDDED = 0.99
 QUERIES_KEPT = 10_000
 """Vectors of searches kept in memory (15 MB for MiniLM)."""
 SCORE_DIGITS = 6
+RATING_DIGITS = 2
 
 FROM_HISTORY = frozenset({"item_cf", "ridge"})
 """Sources for which an item of the history can speak."""
@@ -65,6 +66,7 @@ def check_candidates(candidates: Candidates) -> None:
     """Raise `RecordError` (`bad_packed`) if the arrays of a record do not fit each other."""
     try:
         scores, because = unpack_floats(candidates.scores), unpack_ints(candidates.because)
+        ratings = unpack_floats(candidates.ratings)
     except (ValueError, IndexError, KeyError) as exc:
         raise RecordError("bad_packed", f"Candidates: {exc}") from exc
     if len(scores) != len(candidates.sources) * len(candidates.items) or len(because) != len(candidates.items):
@@ -75,8 +77,10 @@ def check_candidates(candidates: Candidates) -> None:
         raise RecordError("bad_packed", "Candidates: items without sources")
     if not 1 <= candidates.k <= MOST_LIST_ITEMS:
         raise RecordError("bad_packed", f"Candidates: k is not between 1 and {MOST_LIST_ITEMS}")
-    if not np.isfinite(scores).all():
-        raise RecordError("bad_packed", "Candidates: a score is not a number")
+    if len(ratings) not in {0, len(candidates.items)}:
+        raise RecordError("bad_packed", "Candidates: ratings do not fit the items")
+    if not (np.isfinite(scores).all() and np.isfinite(ratings).all()):
+        raise RecordError("bad_packed", "Candidates: a score or rating is not a number")
 
 
 class _Made(NamedTuple):
@@ -201,10 +205,11 @@ class ListMaker:
         self, one: Candidates, made: _Made, now_s: float, model: str | None, left_out: str
     ) -> Recommendation:
         late = made.scored < made.asked
+        ratings = dict(zip(one.items, unpack_floats(one.ratings).tolist(), strict=False))
         return Recommendation(
             recommendation_id=one.recommendation_id,
             user_id=one.user_id,
-            items=[self._item(one, place) for place in made.places],
+            items=[self._item(one, place, ratings.get(place.item_id)) for place in made.places],
             triggers=one.triggers,
             created_at=now_s,
             request_id=one.request_id,
@@ -219,7 +224,7 @@ class ListMaker:
             recent=newest_items(one.recent, one.context_item),
         )
 
-    def _item(self, one: Candidates, place: Ranked) -> RankedItem:
+    def _item(self, one: Candidates, place: Ranked, rating: float | None) -> RankedItem:
         because = one.recent[place.because] if place.because >= 0 and place.shares.keys() & FROM_HISTORY else None
         action = one.actions[place.because : place.because + 1] if because else ""
         grounds = Grounds(
@@ -236,6 +241,7 @@ class ListMaker:
             title=self._index.title(place.item_id),
             sources=place.shares,
             features=place.features,
+            rating=msgspec.UNSET if rating is None else round(rating, RATING_DIGITS),
         )
 
     def _category(self, one: Candidates, place: Ranked) -> str:

@@ -27,6 +27,9 @@ TOLERANCE = 1e-6
 SHORTEST_CUT_SHARE = 0.5
 """A row may have been cut to its strongest neighbours if it still has so large a share of the most it may keep."""
 
+_COMPARED = {"users": "users", "sums": "sum", "rating_sums": "ratings, in thousandths", "raters": "raters"}
+"""Of `RowSums`: what is compared as it is, and how it is called."""
+
 Numbers = NDArray[np.int64]
 
 
@@ -125,11 +128,13 @@ class ItemPartition:
 
     @staticmethod
     def _set_heads(sums: RowSums, rows: dict[str, ItemRow]) -> None:
-        """Users and sums are the heads': they are kept exactly also where a row was cut."""
+        """Users, sums and ratings are the heads': they are kept exactly also where a row was cut."""
         sums.grow()
         for row in rows.values():
             sums.users[row.number] = row.head.users
             sums.sums[row.number] = row.head.c_sum
+            sums.rating_sums[row.number] = row.head.rating_sum
+            sums.raters[row.number] = row.head.raters
 
     def _changes(self, found: RowSums, rows: dict[str, ItemRow], cut: Numbers) -> None:
         """Compare the rows with all changes; then move them to x and compare them with the histories."""
@@ -170,6 +175,9 @@ class ItemPartition:
         rows = np.repeat(mine, _wide(change.lengths))
         sums.add_counts(rows, numbers[_wide(change.cols)], _wide(change.g), _wide(change.c), sign)
         np.add.at(sums.users, mine, sign * _wide(change.users))
+        if change.ratings is not None:
+            rated, rating_sums, raters = map(_wide, change.ratings)
+            sums.add_ratings(mine[rated], rating_sums, raters, sign)
 
     def _differ(self, kind: Kind, found: RowSums, expected: RowSums, cut: Numbers) -> None:
         """Name the items of this partition whose rows differ."""
@@ -178,12 +186,13 @@ class ItemPartition:
         mine = self.histories.of_partitions([self.partition])
         checksums = found.checksums[mine] != expected.checksums[mine]
         checksums &= ~np.isin(mine, cut)
-        users, sums = found.users[mine] != expected.users[mine], found.sums[mine] != expected.sums[mine]
-        for place in np.flatnonzero(checksums | users | sums).tolist():
+        numbers = {name: (getattr(found, name), getattr(expected, name)) for name in _COMPARED}
+        other = np.any([held[mine] != recomputed[mine] for held, recomputed in numbers.values()], axis=0)
+        for place in np.flatnonzero(checksums | other).tolist():
             number = mine[place]
-            detail = (
-                f"users {found.users[number]}, recomputed {expected.users[number]}; "
-                f"sum {found.sums[number]}, recomputed {expected.sums[number]}"
+            detail = "; ".join(
+                f"{_COMPARED[name]} {held[number]}, recomputed {recomputed[number]}"
+                for name, (held, recomputed) in numbers.items()
             )
             self._report.differs(kind, self.histories.items.ids[number], detail)
         self._report.add(f"rows compared with {kind.rpartition(' ')[2]}", len(mine))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from agents.verify.report import PartReport
 from agents.verify.sealed import Pending, SealedLog
 from models.checksums import Hashes, RowSums
 from models.interning import Interner
-from models.profile import Profile
+from models.profile import STRENGTH_STEPS, Profile, unpack_contact
 
 HISTORIES_AT_ONCE = 2_000
 
@@ -38,15 +39,21 @@ class HistorySums:
 
     def add(self, rows: Iterable[bytes], of: Iterable[int], sign: int = 1) -> None:
         """Add the histories of packed profiles to the rows of these item partitions."""
-        wanted, histories = list(of), []
-        for row in rows:
-            profile = read_profile(row)
-            if profile is not None and profile.contacts:
-                histories.append(self.items.numbers(profile.contacts))
-            if len(histories) == HISTORIES_AT_ONCE:
-                self.sums.add_histories(histories, self._window, sign, self.of_partitions(wanted))
-                histories = []
-        self.sums.add_histories(histories, self._window, sign, self.of_partitions(wanted))
+        wanted, profiles = list(of), filter(None, map(read_profile, rows))
+        while part := list(islice(profiles, HISTORIES_AT_ONCE)):
+            histories = [self.items.numbers(profile.contacts) for profile in part]
+            mine = self.of_partitions(wanted)
+            self.sums.add_histories(histories, self._window, sign, mine)
+            rated = np.array([pair for one in part for pair in self._ratings(one)], np.int64).reshape(-1, 2)
+            rated = rated[np.isin(rated[:, 0], mine)]
+            self.sums.add_ratings(rated[:, 0], rated[:, 1], np.ones(len(rated), np.int64), sign)
+
+    def _ratings(self, profile: Profile) -> Iterator[tuple[int, int]]:
+        """Item number and rating in thousandths of what a user rated."""
+        for item, contact in profile.contacts.items():
+            _, rating, is_rating = unpack_contact(contact)
+            if is_rating:
+                yield self.items.number(item), round(rating * STRENGTH_STEPS)
 
     def of_partitions(self, partitions: Iterable[int]) -> NDArray[np.int64]:
         """Numbers of the known items that belong to these partitions, ascending."""

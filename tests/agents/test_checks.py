@@ -26,6 +26,7 @@ def ints(*values: int) -> bytes:
 
 CHANGE = CoCounts(2, ["a", "b"], ints(0, 1), ints(1, 1), ints(1, 0), ints(1, 1), ints(9, 9), ints(1, 1), ints(1, 1))
 SEGMENTS = {"fr": (ints(1), ints(3))}
+RATINGS = (ints(1), ints(-4_500), ints(-1))
 ROW = Neighbours(
     ["b", "c"],
     pack_floats(np.array([1.0, 0.5])),
@@ -56,6 +57,8 @@ ROW = Neighbours(
         {"ridge": b"\0" * 5},
         {"ridge": pack_floats(np.zeros(3))},
         {"ridge": pack_floats(np.array([np.inf]))},
+        {"rating_sum": MOST},
+        {"raters": -MOST},
     ],
 )
 def test_neighbours_that_do_not_fit_are_refused(damage: dict[str, object]) -> None:
@@ -82,10 +85,16 @@ def test_neighbours_that_do_not_fit_are_refused(damage: dict[str, object]) -> No
         {"events": -1},
         {"segments": {"fr": (ints(2), ints(1))}},
         {"segments": {"fr": (ints(0), ints(1, 1))}},
+        {"ratings": (ints(2), ints(1), ints(1))},
+        {"ratings": (ints(0, 0), ints(1, 1), ints(1, 1))},
+        {"ratings": (ints(0), ints(1, 1), ints(1))},
+        {"ratings": (ints(0), ints(1), ints())},
+        {"ratings": (ints(0), ints(1), ints(1 << 40))},
+        {"ratings": (b"", ints(1), ints(1))},
     ],
 )
 def test_co_counts_that_do_not_fit_are_refused(damage: dict[str, object]) -> None:
-    good = msgspec.structs.replace(CHANGE, segments=SEGMENTS)
+    good = msgspec.structs.replace(CHANGE, segments=SEGMENTS, ratings=RATINGS)
     assert read_co_counts(CO_COUNTS.write(good)) == good
     with pytest.raises(RecordError, match="bad_packed: CoCounts"):
         read_co_counts(CO_COUNTS.write(msgspec.structs.replace(good, **damage)))
@@ -97,12 +106,13 @@ def test_damaged_neighbours_are_refused_or_can_be_used(data: st.DataObject) -> N
     with contextlib.suppress(RecordError):
         row = read_neighbours(damaged(data, NEIGHBOURS.write(ROW)))
         weights, ridge = np.frombuffer(row.weights, "<f4"), np.frombuffer(row.ridge, "<f4")
-        table.update("a", row.ids, weights, row.popularity, row.clock, row.segments, ridge)
+        ratings = (row.rating_sum, row.raters)
+        table.update("a", row.ids, weights, row.popularity, row.clock, row.segments, ridge, ratings)
 
 
 @given(st.data())
 def test_damaged_co_counts_are_refused_or_can_be_absorbed(data: st.DataObject) -> None:
-    value = CO_COUNTS.write(msgspec.structs.replace(CHANGE, segments=SEGMENTS))
+    value = CO_COUNTS.write(msgspec.structs.replace(CHANGE, segments=SEGMENTS, ratings=RATINGS))
     with contextlib.suppress(RecordError):
         change = read_co_counts(damaged(data, value))
         rows = PartitionRows([], 100.0)

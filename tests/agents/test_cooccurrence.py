@@ -1,6 +1,7 @@
 """Messages of co-counts: together they say what changed, each fits, and none is empty."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from agents import cooccurrence
 from agents.checks import read_co_counts
 from agents.cooccurrence import CoCountsWriter
-from agents.packed import unpack_ints
+from agents.packed import CoCounts, pack_ints, unpack_ints
 from models.interning import Interner
 from models.profile import HistoryChange
 
 WINDOW = 50
+NOTHING = pack_ints(np.zeros(0, np.int64))
 
 
 class Told:
@@ -20,6 +22,7 @@ class Told:
 
     def __init__(self, writer: CoCountsWriter) -> None:
         self.g, self.users, self.popularity = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
+        self.ratings = Counter[tuple[str, str]]()
         self.segments, self.clocks = Counter[tuple[str, str]](), Counter[int]()
         self.sizes: list[int] = []
         for partition, message in writer.messages():
@@ -37,9 +40,18 @@ class Told:
             self.g[rows[row], change.ids[col]] += g
         self.users.update(dict(zip(rows, unpack_ints(change.users).tolist(), strict=True)))
         self.popularity.update(dict(zip(rows, unpack_ints(change.popularity).tolist(), strict=True)))
+        for name, place, value in _ratings(change):
+            self.ratings[name, rows[place]] += value
         for segment, (places, events) in change.segments.items():
             for place, count in zip(unpack_ints(places).tolist(), unpack_ints(events).tolist(), strict=True):
                 self.segments[segment, rows[place]] += count
+
+
+def _ratings(change: CoCounts) -> Iterator[tuple[str, int, int]]:
+    """("sum" or "raters", row, change)"""
+    places, sums, raters = map(unpack_ints, change.ratings or (NOTHING,) * 3)
+    for name, values in (("sum", sums), ("raters", raters)):
+        yield from ((name, place, value) for place, value in zip(places.tolist(), values.tolist(), strict=True))
 
 
 def written(changes: list[HistoryChange], segment: str = "") -> Told:
@@ -55,12 +67,15 @@ def came(*items: str) -> HistoryChange:
 
 def test_messages_that_would_be_too_long_are_cut_also_within_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = [came("hot", *(f"{user}-{item}" for item in range(9))) for user in range(40)]
+    changes[3].rated = [("hot", 4_000, 1), ("3-0", 2_500, 1)]
+    changes[4].rated = [("hot", 1_000, 1)]
     whole = written(changes, "age=30")
     monkeypatch.setattr(cooccurrence, "MOST_BYTES", 700)
     parts = written(changes, "age=30")
     assert max(parts.sizes) <= 700
     assert len(parts.sizes) > len(whole.sizes) == 2
-    for name in ("g", "users", "popularity", "segments", "clocks"):
+    assert whole.ratings == {("sum", "hot"): 5_000, ("raters", "hot"): 2, ("sum", "3-0"): 2_500, ("raters", "3-0"): 1}
+    for name in ("g", "users", "popularity", "segments", "clocks", "ratings"):
         assert getattr(parts, name) == getattr(whole, name)
 
 

@@ -180,6 +180,9 @@ def test_the_reason_is_that_of_the_largest_share(asked: Candidates, with_model: 
         {"because": pack_ints(np.array([0, 9]))},
         {"because": pack_ints(np.array([-2, 0]))},
         {"sources": [], "scores": b""},
+        {"ratings": pack_floats(np.ones(1))},
+        {"ratings": pack_floats(np.array([4.0, np.nan]))},
+        {"ratings": b"\0"},
         {"k": 0},
     ],
 )

@@ -13,7 +13,7 @@ from faust.types import TP
 from agents import similarity
 from agents.cooccurrence import CoCountsWriter
 from agents.item_rows import SEGMENTS_KEPT, PartitionRows
-from agents.packed import CO_COUNTS, ROW_BODY, CoCounts, pack_ints, unpack_ints
+from agents.packed import CO_COUNTS, NEIGHBOURS, ROW_BODY, CoCounts, pack_ints, unpack_ints
 from agents.runtime.batch import Batch, Record
 from agents.runtime.metrics import Metrics
 from agents.runtime.table import Table
@@ -73,6 +73,15 @@ class Running:
             (partition, key): value for partition in self.partitions for key, value in self.table.scan(partition, b"b")
         }
 
+    def ratings(self) -> dict[str, tuple[int, int]]:
+        """Of each item what was published last."""
+        rows = {
+            (key or b"").decode(): NEIGHBOURS.read(value or b"")
+            for topic, _, key, value, *_ in self.sent.records
+            if topic == "neighbours"
+        }
+        return {item: (row.rating_sum, row.raters) for item, row in rows.items()}
+
     def published(self) -> Counter[int]:
         return Counter(partition for topic, partition, *_ in self.sent.records if topic == "neighbours")
 
@@ -118,6 +127,21 @@ def test_a_row_without_co_counts_is_deleted(running: Running) -> None:
     assert running.bodies() == {}
     running.absorb(*change("ab"))
     assert len(running.bodies()) == 2
+
+
+def test_ratings_of_histories_are_summed_up_and_published(running: Running) -> None:
+    rated, again, gone = change("ab", "a")[0], HistoryChange(touched=["a"]), change("ab", forget=True)[0]
+    rated.rated, again.rated = [("a", 4_000, 1), ("b", 1_000, 1)], [("a", -4_000, -1), ("a", 2_500, 1)]
+    running.absorb(rated)
+    assert running.ratings() == {"a": (4_000, 1), "b": (1_000, 1)}
+    running.absorb(again)
+    assert running.ratings() == {"a": (2_500, 1), "b": (1_000, 1)}
+    running.agent.assigned(running.partitions, running.table)  # as after a rebalance
+    running.absorb(again)
+    assert running.ratings()["a"] == (1_000, 1)
+    gone.rated = [("a", -1_000, -1), ("b", -1_000, -1)]
+    running.absorb(gone)
+    assert running.ratings() == {"a": (0, 0), "b": (0, 0)}
 
 
 def test_every_partition_has_the_same_share_of_the_budget(tmp_path: Path) -> None:

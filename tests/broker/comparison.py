@@ -115,6 +115,11 @@ def _item_row_differences(settings: Settings, ledger: Ledger) -> Iterator[str]:
         ("co-counts", {item: near for item, near in found.items() if near}, pairs),
         ("users of items", +Counter({item: head.users for item, head in heads.items()}), users),
         ("events of items", +Counter({i: h.events for i, h in heads.items()}), ledger.reference.popularity),
+        (
+            "ratings of items",
+            {item: (head.rating_sum, head.raters) for item, head in heads.items() if head.raters or head.rating_sum},
+            ledger.reference.ratings(),
+        ),
     ):
         both = held.keys() | expected.keys()
         yield from _some(what, [item for item in both if held.get(item) != expected.get(item)])

@@ -12,7 +12,7 @@ from agents.partition import partition_of
 from agents.runtime.reading import ReadRecord
 from agents.settings import Settings
 from agents.topics import Topic, build_topics
-from tests.broker.reference import STRENGTHS, Reference
+from tests.broker.reference import RATE, STRENGTHS, Reference
 from tests.broker.support import read_all
 
 CRASHING_ITEM = "this item ends the process"
@@ -85,7 +85,7 @@ def _enter(ledger: Ledger, settings: Settings, topic: Topic, record: ReadRecord,
         return
     else:
         ledger.events += 1
-        ledger.reference.absorb(value["user_id"], value["item_id"], value["event_type"])
+        ledger.reference.absorb(value["user_id"], value["item_id"], value["event_type"], value.get("rating", 0.0))
         if value["event_type"] in settings.trigger_types:
             ledger.triggers[place] = (record.partition, key)
     ledger.absorbed[place] = record
@@ -99,7 +99,7 @@ def _bad_reason(record: ReadRecord) -> str | None:
         value: dict[str, Any] = json.loads(record.value)
     except ValueError:
         return "bad_json"
-    if value.get("event_type", "view") not in STRENGTHS:
+    if value.get("event_type", "view") not in {*STRENGTHS, RATE}:
         return "bad_field"
     if not record.key:
         return "missing_key"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from models.plain import Pairs, co_counts
 
 STRENGTHS = {"view": 1.0, "click": 2.0, "like": 3.0, "share": 3.0, "cart": 3.0, "purchase": 5.0}
+RATE = "rate"
 
 
 @dataclass
@@ -17,6 +18,8 @@ class Reference:
     window: int = 50
     ids_kept: int = 50
     histories: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    rated: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """User → items whose strength is a rating."""
     popularity: Counter[str] = field(default_factory=Counter)
     ids: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -28,13 +31,28 @@ class Reference:
         known.append(event_id)
         return False
 
-    def absorb(self, user: str, item: str, event_type: str) -> None:
+    def absorb(self, user: str, item: str, event_type: str, rating: float = 0.0) -> None:
         """One event of a user, in log order."""
-        history = self.histories[user]
-        history[item] = max(STRENGTHS[event_type], history.get(item, 0.0))
+        history, rated = self.histories[user], self.rated[user]
+        if event_type == RATE:
+            history[item] = rating
+            rated.add(item)
+        elif item not in rated:
+            history[item] = max(STRENGTHS[event_type], history.get(item, 0.0))
         if len(history) > self.history_size:
-            del history[next(iter(history))]
+            oldest = next(iter(history))
+            del history[oldest]
+            rated.discard(oldest)
         self.popularity[item] += 1
+
+    def ratings(self) -> dict[str, tuple[int, int]]:
+        """item → (sum of its ratings in thousandths, how many they are)."""
+        found: dict[str, tuple[int, int]] = {}
+        for user, rated in self.rated.items():
+            for item in rated:
+                total, count = found.get(item, (0, 0))
+                found[item] = (total + round(1_000 * self.histories[user][item]), count + 1)
+        return found
 
     def co_counts(self) -> tuple[Pairs, Counter[str]]:
         """item → neighbour → (G, C), and the users of each item: Σ pairs(H_u)."""

@@ -65,10 +65,11 @@ def differences(report: dict[str, Any]) -> list[dict[str, str]]:
 
 def events() -> Iterator[tuple[bytes, bytes]]:
     """The sample's first events with doubles, bad ones, dislikes and searches in between."""
-    kinds = ("purchase", "view", "cart")
+    kinds = ("purchase", "view", "cart", "rate")
     for number, event in zip(range(EVENTS), sample.events(), strict=False):
         key = event["user_id"].encode()
-        made: dict[str, object] = {**event, "event_type": kinds[number % 3], "event_id": f"e{number // 2 * 2}"}
+        made: dict[str, object] = {**event, "event_type": kinds[number % 4], "event_id": f"e{number // 3 * 3}"}
+        made["rating"] = number % 10 / 2
         yield key, json.dumps(made).encode()
         if number % 100 == 0:
             yield key, b"no json"

@@ -11,7 +11,7 @@ from agents.settings import Settings
 from agents.topics import Topic, build_topics
 
 USERS, ITEMS = 120, 90
-KINDS = {"view": 60, "click": 20, "like": 5, "share": 3, "cart": 6, "purchase": 6}
+KINDS = {"view": 60, "click": 20, "like": 5, "share": 3, "cart": 6, "purchase": 6, "rate": 6}
 """Event types and their shares."""
 REQUEST_SHARE = 0.05
 HURRIED_SHARE = 0.1
@@ -52,7 +52,10 @@ def event(event_id: str, random: Random) -> dict[str, object]:
     """An event of some user on some item; a few of both are in most events."""
     (kind,) = random.choices(list(KINDS), list(KINDS.values()))
     item = f"i{int(ITEMS * random.random() ** 2)}"
-    return {"user_id": _user(random), "item_id": item, "event_type": kind, "event_id": event_id}
+    made: dict[str, object] = {"user_id": _user(random), "item_id": item, "event_type": kind, "event_id": event_id}
+    if kind == "rate":
+        made["rating"] = random.randrange(1, 11) / 2
+    return made
 
 
 def request(request_id: str, random: Random) -> dict[str, object]:

@@ -242,6 +242,7 @@ DECODERS = (
             ints(1, -1),
             ints(2, 0),
             {"land=fr": (ints(0), ints(2))},
+            (ints(1), ints(-4_500), ints(-1)),
         ),
         CoCounts(1, [], ints(), ints(), ints(), ints(), ints(), ints(), ints()),
     ),
@@ -271,7 +272,7 @@ DECODERS = (
         ROW_HEAD,
         ROW_HEAD.read,
         limits.row_head,
-        RowHead(1, 2, 3, 0.5, 4.0, {"fr": (0.5, 1.0)}, True, -5),
+        RowHead(1, 2, 3, 0.5, 4.0, {"fr": (0.5, 1.0)}, True, -5, 4_500, 1),
         RowHead(),
     ),
     _packed(

@@ -178,6 +178,10 @@ def co_counts(record: CoCounts) -> None:
         assert len(where) == len(how_many)
         assert all(0 <= place < len(rows) for place in where)
         assert all(count >= 0 for count in how_many)
+    if record.ratings is not None:
+        where, *numbers = (unpack_ints(packed).tolist() for packed in record.ratings)
+        assert len(set(where)) == len(where) == len(numbers[0]) == len(numbers[1])
+        assert all(0 <= place < len(rows) for place in where)
 
 
 def exposure(record: ExposureState) -> None:
@@ -190,7 +194,7 @@ def exposure(record: ExposureState) -> None:
 def row_head(record: RowHead) -> None:
     """Table `item_rows`, heads."""
     finite(record.popularity, record.clock, *(value for pair in record.segments.values() for value in pair))
-    np.array([record.users, record.c_sum, record.events, record.published], np.int64)
+    np.array([record.users, record.c_sum, record.events, record.published, record.rating_sum, record.raters], np.int64)
 
 
 def row_body(record: RowBody) -> None:
@@ -207,7 +211,7 @@ def neighbours(record: Neighbours) -> None:
     assert len(weights) == len(record.ids)
     finite(*weights, record.popularity, record.clock, *record.segments.values())
     paired(record.g, record.c, len(record.ids))
-    np.array([record.users, record.c_sum], np.int64)
+    np.array([record.users, record.c_sum, record.rating_sum, record.raters], np.int64)
 
 
 def candidates(record: Candidates) -> None:

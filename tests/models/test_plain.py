@@ -13,7 +13,8 @@ from agents.users import profile_config
 from models.checksums import Hashes, RowSums
 from models.interning import Interner
 from models.plain import PlainProfile, co_counts
-from models.profile import Profile, ProfileConfig, absorb_events, unpack_contact
+from models.profile import HistoryChange, Profile, ProfileConfig, absorb_events, forget, unpack_contact
+from models.shrinking import shrink
 
 WINDOW = 3
 ITEMS = st.sampled_from("abcdefgh")
@@ -31,6 +32,24 @@ EVENTS = st.lists(
     ),
     max_size=30,
 )
+
+
+class Rated:
+    """What changes of histories say of ratings, summed up."""
+
+    def __init__(self) -> None:
+        self._changes: list[tuple[str, int, int]] = []
+
+    def add(self, change: HistoryChange) -> None:
+        self._changes += change.rated
+
+    def sums(self) -> dict[str, tuple[int, int]]:
+        """item → (sum, count), without those that have none."""
+        found: dict[str, tuple[int, int]] = {}
+        for item, more, count in self._changes:
+            total, raters = found.get(item, (0, 0))
+            found[item] = (total + more, raters + count)
+        return {item: pair for item, pair in found.items() if pair != (0, 0)}
 
 
 def words_of(item: str) -> Sequence[str]:
@@ -84,10 +103,10 @@ def test_one_count_that_differs_changes_the_checksum() -> None:
 @given(EVENTS, st.lists(st.integers(1, 9)))
 def test_a_profile_made_in_batches_is_the_plain_one(events: list[Event], sizes: list[int]) -> None:
     timed = [(event, 1_000 * (7 * place % 11)) for place, event in enumerate(events)]
-    profile, plain, rest = Profile(contacts={}), PlainProfile(), timed
+    profile, plain, rest, rated = Profile(contacts={}), PlainProfile(), timed, Rated()
     for size in [*sizes, len(timed)]:
         batch, rest = rest[:size], rest[size:]
-        absorb_events(profile, batch, CONFIG, words_of)
+        rated.add(absorb_events(profile, batch, CONFIG, words_of))
     for event, at_ms in timed:
         plain.absorb(event, at_ms, CONFIG, words_of(event.item_id or ""))
     contacts = {item: unpack_contact(contact) for item, contact in profile.contacts.items()}
@@ -96,3 +115,17 @@ def test_a_profile_made_in_batches_is_the_plain_one(events: list[Event], sizes: 
     assert profile.interests == pytest.approx(plain.interests)
     for name in ("events", "last_ms", "searches", "blocked", "event_ids"):
         assert getattr(profile, name) == getattr(plain, name)
+    ratings = {item: (strength, 1) for item, (_, strength, is_rating) in plain.contacts.items() if is_rating}
+    assert rated.sums() == ratings
+    while (change := shrink(profile)) is not None:
+        rated.add(change)
+        left = {item: pair for item, pair in ratings.items() if item in profile.contacts}
+        assert rated.sums() == left
+
+
+@given(EVENTS)
+def test_who_is_forgotten_takes_the_ratings_along(events: list[Event]) -> None:
+    profile, rated = Profile(contacts={}), Rated()
+    rated.add(absorb_events(profile, [(event, 1_000) for event in events], CONFIG, None))
+    rated.add(forget(profile))
+    assert rated.sums() == {}

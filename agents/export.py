@@ -86,8 +86,7 @@ def profile_fields(profile: Profile) -> Fields:
         last_s, strength, rated = unpack_contact(contact)
         history.append({"item_id": item, "last_at": last_s, "strength": strength, "rated": rated})
     fields["lists"] = [
-        {**_by_name(flight), "features": [flight.features.of(place) for place in range(len(flight.items))]}
-        for flight in profile.lists
+        {**_by_name(flight), "features": flight.features.of(range(len(flight.items)))} for flight in profile.lists
     ]
     fields["early"] = [_by_name(action) for action in profile.early]
     return {"history": history, **fields}

@@ -205,8 +205,12 @@ class UserFolder:
 
     @staticmethod
     def _written(user_id: str, attributed: Iterable[Attributed]) -> Iterator[bytes]:
-        for found in attributed:
+        features: list[dict[str, float]] = []
+        known = None
+        for found in attributed:  # one by one: what an item was chosen among is what it is now
             flight = found.flight
+            if flight is not known:
+                known, features = flight, flight.features.of(range(len(flight.items)))
             yield encode_json(
                 Outcome(
                     user_id=user_id,
@@ -217,7 +221,7 @@ class UserFolder:
                     position=found.place,
                     event_type=found.event_type,
                     variant=flight.variant,
-                    features=flight.features.of(found.place),
+                    features=features[found.place],
                     choice=_choice(found) if found.kind in {"clicked", "bought"} else None,
                     source=flight.sources[found.place] if found.place < len(flight.sources) else "",
                 )

@@ -23,29 +23,35 @@ class Features(msgspec.Struct, array_like=True, gc=False):
 
     def __post_init__(self) -> None:
         """Every row is whole, no number infinite. Raises `ValueError`, which a codec makes its own error of."""
-        width = self.packed[0] if self.packed else 0
-        row = width * len(self.names)
-        if width not in _WIDTHS or (len(self.packed) - 1) % (row or len(self.packed)):
+        width = self._width
+        if width not in _WIDTHS or (len(self.packed) - 1) % (width * len(self.names) or len(self.packed)):
             raise ValueError("features of a list do not fit their names")
         if width == 8 and np.isinf(np.frombuffer(self.packed, _WIDTHS[width], offset=1)).any():
             raise ValueError("a feature of a list is not finite")
 
+    @property
+    def _width(self) -> int:
+        return self.packed[0] if self.packed else 0
+
     def _matrix(self) -> NDArray[np.float64]:
-        numbers = np.frombuffer(self.packed, _WIDTHS[self.packed[0]], offset=1)
-        if self.packed[0] == 4:
+        numbers = np.frombuffer(self.packed, _WIDTHS[self._width], offset=1)
+        if self._width == 4:
             numbers = np.where(numbers == _LACKS, np.nan, numbers / STEPS)
         return numbers.reshape(-1, len(self.names)) if self.names else numbers.reshape(0, 0)
 
     def fit(self, items: int) -> bool:
         """Whether there is a row for each of so many items; without names there need be none."""
-        return not self.names or len(self._matrix()) == items
+        return not self.names or len(self.packed) - 1 == items * self._width * len(self.names)
 
-    def of(self, place: int) -> dict[str, float]:
-        """Name → number of one item."""
+    def of(self, places: Sequence[int]) -> list[dict[str, float]]:
+        """Name → number of each of these items."""
         if not self.names:
-            return {}
-        row = self._matrix()[place].tolist()
-        return {name: number for name, number in zip(self.names, row, strict=True) if not math.isnan(number)}
+            return [{} for _ in places]
+        names = self.names
+        return [
+            {name: number for name, number in zip(names, row, strict=True) if not math.isnan(number)}
+            for row in self._matrix()[places].tolist()
+        ]
 
     def columns(self, places: Sequence[int]) -> Iterator[tuple[str, list[float | None]]]:
         """Name and numbers of these items, None where one lacks it, of each name that one of them has."""

@@ -149,7 +149,7 @@ def profile(record: Profile) -> None:
     finite(*record.interests.values())
     finite(*(value for value in record.attributes.values() if not isinstance(value, str)))
     for flight in record.lists:
-        finite(*(value for place in range(len(flight.items)) for value in flight.features.of(place).values()))
+        finite(*(value for row in flight.features.of(range(len(flight.items))) for value in row.values()))
 
 
 def paired(g: bytes, c: bytes, length: int) -> tuple[list[int], list[int]]:

@@ -15,7 +15,7 @@ from models.catalogue import Catalogue, Entry
 from models.interning import Interner
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists
-from models.profile import Profile, newest, newest_strengths
+from models.profile import Profile, strengths_of
 from models.rules.returning import ReturningItems
 from models.user_cf import ActiveUsers, Strengths
 
@@ -118,8 +118,8 @@ class Knowledge:
 
     def strengths_of(self, profile: Profile) -> Strengths:
         """What user CF compares of a user."""
-        items = self.items.numbers(newest(profile, self._recent_items)[0])
-        return Strengths(items, newest_strengths(profile, self._recent_items))
+        items, contacts = profile.contacts.newest(self._recent_items)
+        return Strengths(self.items.numbers(items), strengths_of(contacts))
 
     def _hide(self) -> None:
         hidden = np.concatenate([self.catalogue.unavailable(), self.returning.blocked])

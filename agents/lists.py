@@ -18,7 +18,8 @@ from agents.topics import build_topics
 from agents.users import Folded, profile_config
 from agents.variants import assignment
 from models.candidates import INTERESTS_USED, Selected, Wanted
-from models.profile import actions, letters_of_strengths, newest, newest_ratings, top_interests
+from models.cooccurrence import Ints
+from models.profile import NO_CONTACT, actions, letters_of_strengths, ratings_given, times_of, top_interests
 
 NOW = -1
 """Time of the item on the page: another one than of any item of the history."""
@@ -47,6 +48,8 @@ class _Ids:
     """The items of `wanted` by their ids."""
 
     recent: list[str]
+    contacts: Ints
+    """Of `recent`."""
     hidden: list[str]
     wanted: Wanted
 
@@ -124,15 +127,15 @@ class CandidatesWriter:
 
     def _wanted(self, entry: _Asked) -> _Ids:
         items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
-        hidden = [*profile.contacts, *profile.blocked]
+        hidden = [*profile.contacts.ids(), *profile.blocked]
         history = entry.folded.numbers
         if history is None:
-            history = items.numbers(profile.contacts)
+            history = items.numbers(hidden[: len(profile.contacts)])
         hidden_numbers = np.concatenate([history, items.numbers(profile.blocked)]) if profile.blocked else history
         after_pause = self._after_pause(entry)
         most = self._settings.pause_recent_items if after_pause else self._settings.recent_items
-        recent, times = newest(profile, most)
-        ratings = newest_ratings(profile, most)
+        recent, contacts = profile.contacts.newest(most)
+        times = times_of(contacts)
         recent_numbers = history[len(history) - len(recent) :][::-1]
         if self._knowledge.returning.any:
             hidden, hidden_numbers = self._not_returned(entry, hidden, hidden_numbers)
@@ -144,7 +147,7 @@ class CandidatesWriter:
                 if profile.consent and (number := items.known(item)) is not None:
                     recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
                     times = np.concatenate([[NOW], times])
-                    ratings = None if ratings is None else np.concatenate([[np.float32(np.nan)], ratings])
+                    contacts = np.concatenate([[NO_CONTACT], contacts])
             hidden += request.filters.exclude_items
             named = map(items.known, hidden[known_count:])
             known = [number for number in named if number is not None]
@@ -161,9 +164,9 @@ class CandidatesWriter:
             without_profile=not profile.consent,
             user=entry.key,
             strengths=self._knowledge.strengths_of(profile) if self._by_users and profile.consent else None,
-            ratings=ratings,
+            ratings=ratings_given(contacts),
         )
-        return _Ids(recent, hidden, wanted)
+        return _Ids(recent, contacts, hidden, wanted)
 
     def _after_pause(self, entry: _Asked) -> bool:
         """Whether the user was away for long before asking. Who just did something was not, however it is dated."""
@@ -176,7 +179,7 @@ class CandidatesWriter:
         """The hidden items, contacts first, without the contacts that rules let come again by now."""
         profile = entry.folded.profile
         count = len(profile.contacts)
-        last_s = newest(profile, count)[1][::-1]
+        last_s = times_of(profile.contacts.contacts())
         stay = np.ones(len(hidden), np.bool_)
         stay[:count] = ~self._knowledge.returning.returned(numbers[:count], last_s, entry.asked_ms / 1000)
         return list(compress(hidden, stay.tolist())), numbers[stay]
@@ -220,7 +223,7 @@ class CandidatesWriter:
             context_item=context.item_id or "",
             filters=request.filters if request is not None else Filters(),
             variant=variant,
-            actions=actions(profile, recent, self._letters),
+            actions=actions(ids.contacts, self._letters),
             after_pause=ids.wanted.after_pause,
             ratings=b"" if selected.ratings is None else pack_floats(selected.ratings),
         )

@@ -78,6 +78,7 @@ def profile_config(settings: Settings) -> ProfileConfig:
         interest_alpha=settings.interest_alpha,
         interests_kept=settings.interests_kept,
         event_ids_kept=settings.event_ids_kept,
+        pair_window=settings.pair_window,
     )
 
 
@@ -137,7 +138,7 @@ class UserFolder:
             for change in folded.changes:
                 numbers = np.concatenate([numbers, self._items.numbers(change.new)])[change.left :]
         elif folded.triggers or folded.requests:
-            numbers = self._items.numbers(folded.profile.contacts)
+            numbers = self._items.numbers(folded.profile.contacts.ids())
         return numbers
 
     def _declare(self, folded: Folded, record: Record, user: User | None) -> None:

@@ -33,6 +33,7 @@ from agents.topics import app_id, build_topics
 from benchmarks import workload
 from benchmarks.filling import fill
 from benchmarks.harness import Offsets, kafka, machine, pace_of, running, settings_of, variables_of, worker
+from models.history import History
 from models.profile import Profile, pack_contact
 
 EVENTS = 200_000
@@ -94,7 +95,7 @@ class Profiles:
 
 
 def _profile(items: list[int]) -> Profile:
-    contacts = {f"i{item}": pack_contact(workload.FIRST_TIME_S - 1, 1.0) for item in items}
+    contacts = History.of({f"i{item}": pack_contact(workload.FIRST_TIME_S - 1, 1.0) for item in items})
     return Profile(contacts, events=len(items), last_ms=(workload.FIRST_TIME_S - 1) * 1000)
 
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, repeat
 from typing import Annotated, Protocol
 
 import msgspec
@@ -15,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features import Features
+from models.history import History, ids_of, newest_of
+
+Ints = NDArray[np.int64]
 
 STRENGTH_STEPS = 1_000
 _STRENGTH_BITS = 20
@@ -29,6 +31,8 @@ LONGEST_WORD = 200
 """Characters kept of a word of a search, as many as a declared interest may have."""
 LONGEST_SEGMENT = 200
 """Characters of a segment: every item row repeats the names of the segments that touched the item."""
+NO_CONTACT = 0
+"""Of an item that is not in the history."""
 DECLARED_WEIGHT = 0.3
 """A declared interest weighs like one that the last four or so events were about."""
 
@@ -71,7 +75,7 @@ class EarlyAction(msgspec.Struct, array_like=True, gc=False):
 class Profile(msgspec.Struct, array_like=True, gc=False):
     """All we hold about a user (P_u)."""
 
-    contacts: dict[str, int] = {}
+    contacts: History = msgspec.field(default_factory=History)
     """The history H_u: item → `pack_contact`, in the order of first contact. Only the oldest ever leaves, so sequence
     numbers are contiguous and a place in this order is as good as one."""
     events: int = 0
@@ -114,6 +118,7 @@ class ProfileConfig:
     interest_alpha: float = 0.9
     interests_kept: int = 100
     event_ids_kept: int = 50
+    pair_window: int = 50
 
     @cached_property
     def steps(self) -> Mapping[str, int]:
@@ -124,7 +129,7 @@ class ProfileConfig:
 @dataclass
 class HistoryChange:
     """How one user's history changed: it was `before`, then `new` items came in this order, and of both together the
-    first `left` are gone."""
+    first `left` are gone. If none is, `before` has at least as many of the newest as are in reach of the new ones."""
 
     before: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
@@ -162,6 +167,7 @@ def absorb_events(
     contacts, steps, limit = profile.contacts, config.steps, config.history_size
     stirred: list[tuple[float, Sequence[str]]] = []
     known_ids = set(profile.event_ids) if profile.event_ids else None
+    joined = ""
     for place, (event, at_ms) in enumerate(events):
         if event.event_id is not None and config.event_ids_kept:
             if known_ids is None:
@@ -188,22 +194,23 @@ def absorb_events(
                 del profile.blocked[:-BLOCKED_KEPT]
             continue
         change.touched.append(item)
-        contact = contacts.get(item)
-        if contact is None:
+        at = contacts.place(item)
+        before = contacts.at(at) if at >= 0 else NO_CONTACT
+        if at < 0:
             if not change.new:
-                change.before = list(contacts)
+                joined = contacts.joined
             change.new.append(item)
-            contacts[item] = _touched(0, kind, event.rating, at_ms // 1000, steps)
-            if len(contacts) > limit:
-                oldest = next(iter(contacts))
-                change.rated += ratings_of([(oldest, contacts.pop(oldest))], -1)
-                change.left += 1
-        else:
-            contacts[item] = _touched(contact, kind, event.rating, at_ms // 1000, steps)
+        contact = _touched(before, kind, event.rating, at_ms // 1000, steps)
+        contacts.put(at, item, contact)
         if kind == "rate":
-            change.rated += [*ratings_of([(item, contact or 0)], -1), *ratings_of([(item, contacts[item])])]
+            change.rated += [*ratings_of([(item, before)], -1), *ratings_of([(item, contact)])]
+        if len(contacts) > limit:
+            change.rated += ratings_of(contacts.drop(1), -1)
+            change.left += 1
         if words_of is not None and (words := words_of(item)):
             stirred.append((steps.get(kind, STRENGTH_STEPS) / STRENGTH_STEPS, words))
+    if change.new:
+        change.before = ids_of(joined) if change.left else newest_of(joined, config.pair_window)
     if stirred:
         _stir_interests(profile, stirred, config)
     return change
@@ -270,40 +277,33 @@ def letters_of_strengths(strengths: Mapping[str, float]) -> dict[int, str]:
     return found
 
 
-def actions(profile: Profile, items: Sequence[str], letters: Mapping[int, str]) -> str:
-    """What the user did with each item, a letter each: r rated, l what is not in the history (it is on the page), else
-    that of its strength; ? where no event has that strength any more."""
-    lows = [contact & _LOW for contact in map(profile.contacts.get, items, repeat(0))]
+def actions(contacts: Ints, letters: Mapping[int, str]) -> str:
+    """What the user did by each of these contacts, a letter each: r rated, l if it is `NO_CONTACT`, else that of its
+    strength; ? where no event has that strength any more."""
+    lows = (contacts & _LOW).tolist()
     return "".join(["r" if low & _RATED else letters.get(low, "?") if low else "l" for low in lows])
 
 
-def newest(profile: Profile, most: int) -> tuple[list[str], NDArray[np.int64]]:
-    """The newest items of the history, newest first, and when each was touched last, in seconds, int64."""
-    items = list(islice(reversed(profile.contacts.items()), most))
-    times = np.fromiter((contact for _, contact in items), np.int64, len(items)) >> _TIME_SHIFT
-    return [item for item, _ in items], times
+def times_of(contacts: Ints) -> Ints:
+    """When each was last, in seconds."""
+    return contacts >> _TIME_SHIFT
 
 
-def newest_strengths(profile: Profile, most: int) -> NDArray[np.float32]:
-    """Strengths of the items of `newest`, in their order."""
-    return _strengths(np.fromiter(islice(reversed(profile.contacts.values()), most), np.int64))
-
-
-def newest_ratings(profile: Profile, most: int) -> NDArray[np.float32] | None:
-    """Ratings of the items of `newest`, in their order, NaN of those that have none; None: no item has one."""
-    contacts = np.fromiter(islice(reversed(profile.contacts.values()), most), np.int64)
-    rated = contacts & _RATED != 0
-    return np.where(rated, _strengths(contacts), np.float32(np.nan)) if rated.any() else None
-
-
-def _strengths(contacts: NDArray[np.int64]) -> NDArray[np.float32]:
+def strengths_of(contacts: Ints) -> NDArray[np.float32]:
+    """The strength of each."""
     return ((contacts & (_RATED - 1)) / STRENGTH_STEPS).astype(np.float32)
+
+
+def ratings_given(contacts: Ints) -> NDArray[np.float32] | None:
+    """The rating of each, NaN where there is none; None: there is no rating at all."""
+    rated = contacts & _RATED != 0
+    return np.where(rated, strengths_of(contacts), np.float32(np.nan)) if rated.any() else None
 
 
 def forget(profile: Profile) -> HistoryChange:
     """The change of co-counts when this profile goes: as if the user had never come."""
     contacts = profile.contacts
-    return HistoryChange(before=list(contacts), left=len(contacts), rated=ratings_of(contacts.items(), -1))
+    return HistoryChange(before=contacts.ids(), left=len(contacts), rated=ratings_of(contacts.items(), -1))
 
 
 def segment_of(profile: Profile, attributes: Sequence[str]) -> str:

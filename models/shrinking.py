@@ -1,7 +1,5 @@
 """What a profile gives up when it is too large to be stored."""
 
-from itertools import islice
-
 from models.profile import HistoryChange, Profile, ratings_of
 
 SHARE = 8
@@ -14,13 +12,12 @@ def shrink(profile: Profile) -> HistoryChange | None:
     Returns the change of the history; None: nothing is left to give up.
     """
     contacts, listed = profile.contacts, sum(len(flight.items) for flight in profile.lists)
-    change = HistoryChange(before=list(contacts))
+    change = HistoryChange(before=contacts.ids())
     if listed > len(contacts):
         profile.lists = profile.lists[1:]
     elif contacts:
         change.left = -(-len(contacts) // SHARE)
-        change.rated = ratings_of(islice(contacts.items(), change.left), -1)
-        profile.contacts = dict(islice(contacts.items(), change.left, None))
+        change.rated = ratings_of(contacts.drop(change.left), -1)
     else:
         return None
     return change

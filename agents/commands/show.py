@@ -42,7 +42,7 @@ def profile_tables(user: str, profile: Profile, titles: Mapping[str, str]) -> li
     )
     for name in ("item", "title", "strength", "last time"):
         history.add_column(name)
-    for item, contact in reversed(profile.contacts.items()):
+    for item, contact in reversed([*profile.contacts.items()]):
         last_s, strength, rated = unpack_contact(contact)
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(last_s))
         history.add_row(item, titles.get(item, ""), f"{strength:g}{' (rated)' if rated else ''}", when)

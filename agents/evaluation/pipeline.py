@@ -30,7 +30,7 @@ from agents.settings import Settings
 from agents.similarity import SimilarityAgent
 from agents.topics import build_topics
 from models.experiment import DEFAULT
-from models.profile import Profile, newest, newest_ratings
+from models.profile import Profile, ratings_given
 
 PARTITION = 0
 SCORER = "scorer"
@@ -173,11 +173,12 @@ class Pipeline:
         """What lists of the user would say of the ratings of these items [len(items)]; NaN: the user rated nothing."""
         (row,) = self._profile_table.read(PARTITION, [user.encode()])
         profile, most, knowledge = PROFILE.read(row or PROFILE.write(Profile())), self._recent, self._profiles.knowledge
-        given = newest_ratings(profile, most)
+        recent, contacts = profile.contacts.newest(most)
+        given = ratings_given(contacts)
         if given is None:
             return np.full(len(items), np.nan, np.float32)
         numbers, selector = knowledge.items.numbers, knowledge.selectors[DEFAULT]
-        return selector.rate(numbers(items), numbers(newest(profile, most)[0]), given)
+        return selector.rate(numbers(items), numbers(recent), given)
 
     def tick(self) -> None:
         """A second passes: co-counts that came become item rows, and neighbours are published."""

@@ -41,7 +41,7 @@ class HistorySums:
         """Add the histories of packed profiles to the rows of these item partitions."""
         wanted, profiles = list(of), filter(None, map(read_profile, rows))
         while part := list(islice(profiles, HISTORIES_AT_ONCE)):
-            histories = [self.items.numbers(profile.contacts) for profile in part]
+            histories = [self.items.numbers(profile.contacts.ids()) for profile in part]
             mine = self.of_partitions(wanted)
             self.sums.add_histories(histories, self._window, sign, mine)
             rated = np.array([pair for one in part for pair in self._ratings(one)], np.int64).reshape(-1, 2)

@@ -11,6 +11,7 @@ from agents import packed, records
 from agents.errors import RecordError
 from agents.packed import CANDIDATES, PROFILE, PackedCodec, pack_floats, pack_ints, unpack_floats, unpack_ints
 from agents.records import JsonReader, check_id
+from models.history import History
 from models.profile import Profile
 
 CODECS = [value for value in vars(packed).values() if isinstance(value, PackedCodec)]
@@ -32,7 +33,7 @@ def test_floats_come_back() -> None:
 
 
 def test_a_row_comes_back_and_says_its_version() -> None:
-    profile = Profile(contacts={"a": 5}, interests={"tea": 0.5}, attributes={"age": "25-34", "new": True})
+    profile = Profile(contacts=History.of({"a": 5}), interests={"tea": 0.5}, attributes={"age": "25-34", "new": True})
     written = PROFILE.write(profile)
     assert written[0] == packed.VERSION
     assert PROFILE.read(written) == profile

@@ -44,6 +44,7 @@ from agents.records import (
     read_user,
 )
 from models.features import pack_features
+from models.history import History
 from models.profile import EarlyAction, ListInFlight, Profile
 
 INTS, FLOATS = pack_ints(np.array([0, 300])), pack_floats(np.array([1.0, 0.5]))
@@ -52,7 +53,7 @@ PACKED: list[tuple[PackedCodec[Any], msgspec.Struct]] = [
     (
         PROFILE,
         Profile(
-            {"a": 5}, 1, 2, {"tea": 0.5}, ["red mug"], {"age": 30.0, "new": True}, ["tea"], ["b"], ["id"],
+            History.of({"a": 5}), 1, 2, {"tea": 0.5}, ["red mug"], {"age": 30.0, "new": True}, ["tea"], ["b"], ["id"],
             [ListInFlight("one", ["a"], pack_features([{"popular": 1.0}]), 1, 2)],
             [EarlyAction("two", "a", "click", 3)],
         ),

@@ -4,6 +4,7 @@ import json
 
 from agents.export import profile_fields
 from models.features import pack_features
+from models.history import History
 from models.profile import EarlyAction, ListInFlight, Profile, pack_contact
 
 
@@ -12,7 +13,7 @@ def test_a_profile_is_told_by_names_and_is_json() -> None:
         "one", ["a", "b"], pack_features([{"popular": 0.5}, {"ridge": 1.0}]), 1, 2, sources=["popular"]
     )
     profile = Profile(
-        {"a": pack_contact(7, 2.5, rated=True)},
+        History.of({"a": pack_contact(7, 2.5, rated=True)}),
         interests={"tea": 0.5},
         lists=[flight],
         early=[EarlyAction("x", "a", "view", 3)],

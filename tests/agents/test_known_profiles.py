@@ -13,6 +13,7 @@ from agents.records import Event, Request, User
 from agents.settings import Settings, read_settings
 from agents.user_work import UserWork
 from agents.users import Folded, UserFolder
+from models.history import History
 from models.profile import Profile, pack_contact
 from tests.agents.test_folding import buy, events, record
 
@@ -25,7 +26,7 @@ WORK = st.tuples(st.lists(EVENTS, max_size=8), st.none() | st.tuples(DECLARED), 
 
 
 def profile(*items: str) -> tuple[bytes, Profile]:
-    found = Profile({item: pack_contact(1, 1.0) for item in items}, events=len(items))
+    found = Profile(History.of({item: pack_contact(1, 1.0) for item in items}), events=len(items))
     return PROFILE.write(found), found
 
 
@@ -49,7 +50,7 @@ def test_folding_with_kept_profiles_is_folding_without(steps: list[tuple[tuple, 
         assert (kept.row, kept.changes, kept.outcomes) == (fresh.row, fresh.changes, fresh.outcomes)
         assert kept.profile == fresh.profile
         if kept.triggers or kept.requests:
-            np.testing.assert_array_equal(numbers(kept), knowledge.items.numbers(kept.profile.contacts))
+            np.testing.assert_array_equal(numbers(kept), knowledge.items.numbers(kept.profile.contacts.ids()))
         rows.append(kept.row)
 
 

@@ -20,6 +20,7 @@ from agents.runtime.clients import transactional_producer
 from agents.runtime.reading import ReadRecord
 from agents.settings import Settings
 from agents.topics import Topic, Topics, build_topics
+from models.history import History
 from models.profile import pack_contact
 from tests.broker.support import (
     absorbed,
@@ -238,7 +239,7 @@ def test_where_retention_has_deleted_the_start_the_rest_is_verified(settings: Se
         changelog = topics.profiles_changelog.name
         row = next(record for record in reversed(read_all(settings, changelog)) if record.key == b"u2")
         profile = PROFILE.read(row.value or b"")
-        del profile.contacts["i7"]
+        profile.contacts = History.of({item: contact for item, contact in profile.contacts.items() if item != "i7"})
         falsify(settings, changelog, row, PROFILE.write(profile))
         found = {(one["kind"], one["place"]) for one in differences(verify(settings)[1])}
         assert ("item row differs from histories", "i7") in found

@@ -63,6 +63,7 @@ from agents.rules import read_rule
 from agents.runtime.seal import Absorbed, Seal, Tally, unpack_seal
 from agents.scoring.lists import check_candidates
 from models.features import pack_features
+from models.history import History
 from models.live_hits import Compared, LiveUser, SentList
 from models.profile import EarlyAction, ListInFlight, Profile
 from tests.fuzz import limits
@@ -191,7 +192,7 @@ DECODERS = (
         PROFILE.read,
         limits.profile,
         Profile(
-            {"a": 5, "b": 2**40},
+            History.of({"a": 5, "b": 2**40}),
             1,
             2,
             {"tea": 0.5},

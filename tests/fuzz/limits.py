@@ -146,6 +146,7 @@ def outcome(record: Outcome) -> None:
 
 def profile(record: Profile) -> None:
     """Table `profiles`."""
+    assert len(record.contacts) == len(record.contacts.ids()) == len(record.contacts.contacts())
     finite(*record.interests.values())
     finite(*(value for value in record.attributes.values() if not isinstance(value, str)))
     for flight in record.lists:

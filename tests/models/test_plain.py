@@ -103,7 +103,7 @@ def test_one_count_that_differs_changes_the_checksum() -> None:
 @given(EVENTS, st.lists(st.integers(1, 9)))
 def test_a_profile_made_in_batches_is_the_plain_one(events: list[Event], sizes: list[int]) -> None:
     timed = [(event, 1_000 * (7 * place % 11)) for place, event in enumerate(events)]
-    profile, plain, rest, rated = Profile(contacts={}), PlainProfile(), timed, Rated()
+    profile, plain, rest, rated = Profile(), PlainProfile(), timed, Rated()
     for size in [*sizes, len(timed)]:
         batch, rest = rest[:size], rest[size:]
         rated.add(absorb_events(profile, batch, CONFIG, words_of))
@@ -125,7 +125,7 @@ def test_a_profile_made_in_batches_is_the_plain_one(events: list[Event], sizes: 
 
 @given(EVENTS)
 def test_who_is_forgotten_takes_the_ratings_along(events: list[Event]) -> None:
-    profile, rated = Profile(contacts={}), Rated()
+    profile, rated = Profile(), Rated()
     rated.add(absorb_events(profile, [(event, 1_000) for event in events], CONFIG, None))
     rated.add(forget(profile))
     assert rated.sums() == {}

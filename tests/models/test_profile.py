@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.history import History
 from models.profile import (
     MAX_STRENGTH,
+    NO_CONTACT,
     Profile,
     ProfileConfig,
     absorb_events,
@@ -80,7 +83,7 @@ def test_dislike_blocks_and_impressions_and_searches_touch_no_item() -> None:
     )
     assert new == []
     assert profile.blocked == ["tea"]
-    assert profile.contacts == {}
+    assert not profile.contacts
     assert profile.searches == ["red mug"]
     assert set(profile.interests) == {"red", "mug"}
 
@@ -154,10 +157,10 @@ def test_what_the_user_did_is_told_by_the_strength_of_the_contact() -> None:
     strengths = {"view": 1.0, "click": 2.0, "like": 3.0, "share": 4.0, "cart": 4.0, "purchase": 5.0}
     letters = letters_of_strengths(strengths)
     kinds = {"view": "l", "click": "l", "like": "k", "share": "m", "cart": "m", "purchase": "b"}
-    profile = Profile({kind: pack_contact(9, strength) for kind, strength in strengths.items()})
-    profile.contacts |= {"rated": pack_contact(9, 2.0, rated=True), "old": pack_contact(9, 2.5)}
-    assert actions(profile, list(kinds), letters) == "".join(kinds.values())
-    assert actions(profile, ["rated", "old", "on the page"], letters) == "r?l"
+    profile = Profile(History.of({kind: pack_contact(9, strength) for kind, strength in strengths.items()}))
+    profile.contacts["rated"], profile.contacts["old"] = pack_contact(9, 2.0, rated=True), pack_contact(9, 2.5)
+    assert actions(profile.contacts.contacts(), letters) == "".join(kinds.values()) + "r?"
+    assert actions(np.array([NO_CONTACT]), letters) == "l"
 
 
 def test_strengths_that_say_the_same_are_told_apart_where_they_differ_alone() -> None:

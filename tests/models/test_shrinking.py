@@ -1,6 +1,7 @@
 """What a profile that is too large gives up."""
 
 from models.features import Features
+from models.history import History
 from models.profile import ListInFlight, Profile
 from models.shrinking import shrink
 
@@ -10,7 +11,7 @@ def listed(name: str, items: int) -> ListInFlight:
 
 
 def test_the_oldest_of_the_history_goes_first() -> None:
-    profile = Profile(contacts={str(item): item for item in range(17)}, lists=[listed("one", 3)])
+    profile = Profile(contacts=History.of({str(item): item for item in range(17)}), lists=[listed("one", 3)])
     change = shrink(profile)
     assert change is not None
     assert (len(change.before), change.new, change.left) == (17, [], 3)
@@ -19,7 +20,7 @@ def test_the_oldest_of_the_history_goes_first() -> None:
 
 
 def test_lists_that_hold_more_than_the_history_go_before_it() -> None:
-    profile = Profile(contacts={"a": 1, "b": 2}, lists=[listed("one", 3), listed("two", 1)])
+    profile = Profile(contacts=History.of({"a": 1, "b": 2}), lists=[listed("one", 3), listed("two", 1)])
     change = shrink(profile)
     assert change is not None
     assert (list(change.before), change.left) == (["a", "b"], 0)
@@ -28,7 +29,7 @@ def test_lists_that_hold_more_than_the_history_go_before_it() -> None:
 
 
 def test_it_ends_when_nothing_is_left() -> None:
-    profile = Profile(contacts={str(item): item for item in range(100)}, lists=[listed("one", 100)])
+    profile = Profile(contacts=History.of({str(item): item for item in range(100)}), lists=[listed("one", 100)])
     left = 0
     while (change := shrink(profile)) is not None:
         left += change.left

@@ -3,15 +3,15 @@
     python -m benchmarks.lists [--items 10000 100000 1000000] [--out FILE]
 
 Users with 100 items of history, drawn by popularity (Zipf), and K = 100 neighbours an item, of which R = 50 with ridge
-weights, 1 to 3 of 50 categories an item; batches of 256 users on one core, CPU time, the best of some rounds. Two
-parts: *candidates* (sums over neighbours, ridge scores, popular items: `models.candidates`, profiles worker) and
-*ranking* (guard, blend, variety, shares: `models.ranked_list`, scorer, without BERT). Written to `results/lists.json`.
+weights, 1 to 3 of 50 categories an item; batches of 256 users on one core, CPU time, the best of some rounds, in which the sizes take turns. Two parts:
+*candidates* (sums over neighbours, ridge scores, popular items: `models.candidates`, profiles worker) and *ranking*
+(guard, blend, variety, shares: `models.ranked_list`, scorer, without BERT). Written to `results/lists.json`.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,7 +35,7 @@ from models.ranked_list import rank_lists
 SEED, ZIPF = 7, 0.7
 HISTORY, NEIGHBOURS, RIDGE, K = 100, 100, 50, 10
 CATEGORIES = 50
-BATCH, ROUNDS = 256, 7
+BATCH, ROUNDS = 256, 60
 ITEMS = (10_000, 100_000, 1_000_000)
 RESULTS = Path(__file__).parent / "results" / "lists.json"
 Floats = NDArray[np.float64]
@@ -81,35 +81,52 @@ def _sent(ids: list[str]) -> list[str]:
     return msgspec.json.decode(msgspec.json.encode(ids), type=list[str])
 
 
-def best_us(work: Callable[[], object]) -> float:
-    """CPU microseconds for one user of a batch, the best round."""
-    work()
-    rounds = []
+class Sized:
+    """A catalogue of one size, and what is done with it."""
+
+    def __init__(self, count: int) -> None:
+        random = np.random.default_rng(SEED)
+        chance = np.cumsum((1.0 + np.arange(count)) ** -ZIPF)
+        table = neighbours(count, chance, random)
+        popular = PopularLists(table, Catalogue(table.items), 7_500.0)
+        self._selector, self._wanted = CandidateSelector(table, popular, CandidateConfig()), users(chance, random)
+        self._index = ItemIndex()
+        for number, item in enumerate(table.items.ids):
+            categories = tuple(f"c{(number + step) % CATEGORIES}" for step in range(1 + number % 3))
+            self._index.put(item, "", categories, True, "")
+        chosen = self._selector.select(self._wanted)
+        self._inputs = [list_input(*pair, table.items.ids) for pair in zip(self._wanted, chosen, strict=True)]
+        self._config = rank_config(read_settings())
+
+    def select(self) -> None:
+        """Candidates of a batch."""
+        self._selector.select(self._wanted)
+
+    def rank(self) -> None:
+        """Lists of a batch, of candidates that are there."""
+        rank_lists(self._inputs, self._index, self._config, content=False)
+
+
+def run(sizes: Sequence[int]) -> list[dict[str, float]]:
+    """The costs at each size. They take turns: the speed of a machine that is shared changes by the second."""
+    made = {count: Sized(count) for count in sizes}
+    rounds: dict[tuple[int, str], list[float]] = {}
     for _ in range(ROUNDS):
-        began = time.process_time()
-        work()
-        rounds.append(time.process_time() - began)
-    return round(min(rounds) / BATCH * 1e6, 1)
-
-
-def run(count: int) -> dict[str, float]:
-    """The costs with so many items."""
-    random = np.random.default_rng(SEED)
-    chance = np.cumsum((1.0 + np.arange(count)) ** -ZIPF)
-    table = neighbours(count, chance, random)
-    popular = PopularLists(table, Catalogue(table.items), 7_500.0)
-    selector, wanted = CandidateSelector(table, popular, CandidateConfig()), users(chance, random)
-    candidates_us = best_us(lambda: selector.select(wanted))
-    index = ItemIndex()
-    for number, item in enumerate(table.items.ids):
-        index.put(item, "", tuple(f"c{(number + step) % CATEGORIES}" for step in range(1 + number % 3)), True, "")
-    inputs = [
-        list_input(user, chosen, table.items.ids) for user, chosen in zip(wanted, selector.select(wanted), strict=True)
+        for count, one in made.items():
+            for part, work in (("candidates_us", one.select), ("ranking_us", one.rank)):
+                began = time.process_time()
+                work()
+                rounds.setdefault((count, part), []).append(time.process_time() - began)
+    best = {key: round(min(seconds) / BATCH * 1e6, 1) for key, seconds in rounds.items()}
+    return [
+        {
+            "items": count,
+            "candidates_us": best[count, "candidates_us"],
+            "ranking_us": best[count, "ranking_us"],
+            "list_us": round(best[count, "candidates_us"] + best[count, "ranking_us"], 1),
+        }
+        for count in sizes
     ]
-    config = rank_config(read_settings())
-    ranking_us = best_us(lambda: rank_lists(inputs, index, config, content=False))
-    whole_us = round(candidates_us + ranking_us, 1)
-    return {"items": count, "candidates_us": candidates_us, "ranking_us": ranking_us, "list_us": whole_us}
 
 
 def main() -> None:
@@ -118,10 +135,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, nargs="+", default=ITEMS)
     parser.add_argument("--out", type=Path, default=None)
     arguments = parser.parse_args()
-    rows, table = [], Table("items", "candidates, µs a list", "ranking, µs a list", "both")
-    for count in arguments.items:
-        rows.append(run(count))
-        table.add_row(f"{count:,}", *(str(rows[-1][part]) for part in ("candidates_us", "ranking_us", "list_us")))
+    rows, table = run(arguments.items), Table("items", "candidates, µs a list", "ranking, µs a list", "both")
+    for row in rows:
+        table.add_row(f"{row['items']:,}", *(str(row[part]) for part in ("candidates_us", "ranking_us", "list_us")))
     Console().print(table)
     if out := arguments.out or (RESULTS if tuple(arguments.items) == ITEMS else None):
         out.write_text(json.dumps({"lists": rows, "machine": machine()}, indent=2) + "\n")

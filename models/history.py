@@ -30,6 +30,14 @@ def newest_of(joined: str, most: int) -> list[str]:
     return ids[1:] if len(ids) > most else ids_of(joined)
 
 
+def drop_oldest(contacts: "History | dict[str, int]") -> tuple[str, int]:
+    """Let the oldest item go; this, with its contact."""
+    if isinstance(contacts, History):
+        return contacts.drop(1)[0]
+    item = next(iter(contacts))
+    return item, contacts.pop(item)
+
+
 class History(msgspec.Struct, array_like=True, gc=False):
     """item → contact, in the order of first contact. Only the oldest ever leave."""
 
@@ -48,9 +56,17 @@ class History(msgspec.Struct, array_like=True, gc=False):
     def of(cls, contacts: Mapping[str, int]) -> "History":
         """The same as a dictionary."""
         made = cls()
-        for item, contact in contacts.items():
-            made[item] = contact
+        made.pack(contacts)
         return made
+
+    def unpacked(self) -> dict[str, int]:
+        """The same as a dictionary, for many changes; `pack` takes it over."""
+        return dict(self.items())
+
+    def pack(self, contacts: Mapping[str, int]) -> None:
+        """Be what this dictionary is; its ids hold no control characters."""
+        self.joined = END + END.join([*contacts, ""])
+        self.packed = np.fromiter(contacts.values(), np.int64, len(contacts)).astype("<i8").tobytes()
 
     def __len__(self) -> int:
         return len(self.packed) // _CONTACT.size
@@ -71,10 +87,10 @@ class History(msgspec.Struct, array_like=True, gc=False):
         """Change an item's contact, or add the item as the newest."""
         self.put(self.place(item), item, contact)
 
-    def get(self, item: str, otherwise: int) -> int:
-        """The contact of an item."""
+    def get(self, item: str) -> int | None:
+        """The contact of an item; None: it is not here."""
         place = self.place(item)
-        return otherwise if place < 0 else self.at(place)
+        return None if place < 0 else self.at(place)
 
     def place(self, item: str) -> int:
         """Where an item is, from 0; −1: nowhere."""

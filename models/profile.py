@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features import Features
-from models.history import History, ids_of, newest_of
+from models.history import History, drop_oldest, ids_of, newest_of
 
 Ints = NDArray[np.int64]
 
@@ -31,6 +31,8 @@ LONGEST_WORD = 200
 """Characters kept of a word of a search, as many as a declared interest may have."""
 LONGEST_SEGMENT = 200
 """Characters of a segment: every item row repeats the names of the segments that touched the item."""
+MANY_EVENTS = 6
+"""From so many events of a user at once a history is changed as a dictionary."""
 NO_CONTACT = 0
 """Of an item that is not in the history."""
 DECLARED_WEIGHT = 0.3
@@ -164,10 +166,11 @@ def absorb_events(
     no catalogue.
     """
     change = HistoryChange()
-    contacts, steps, limit = profile.contacts, config.steps, config.history_size
+    history, steps, limit = profile.contacts, config.steps, config.history_size
+    contacts = history if len(events) < MANY_EVENTS else history.unpacked()
     stirred: list[tuple[float, Sequence[str]]] = []
     known_ids = set(profile.event_ids) if profile.event_ids else None
-    joined = ""
+    joined = history.joined
     for place, (event, at_ms) in enumerate(events):
         if event.event_id is not None and config.event_ids_kept:
             if known_ids is None:
@@ -194,21 +197,19 @@ def absorb_events(
                 del profile.blocked[:-BLOCKED_KEPT]
             continue
         change.touched.append(item)
-        at = contacts.place(item)
-        before = contacts.at(at) if at >= 0 else NO_CONTACT
-        if at < 0:
-            if not change.new:
-                joined = contacts.joined
+        before = contacts.get(item)
+        if before is None:
             change.new.append(item)
-        contact = _touched(before, kind, event.rating, at_ms // 1000, steps)
-        contacts.put(at, item, contact)
+        contacts[item] = contact = _touched(before or NO_CONTACT, kind, event.rating, at_ms // 1000, steps)
         if kind == "rate":
-            change.rated += [*ratings_of([(item, before)], -1), *ratings_of([(item, contact)])]
-        if len(contacts) > limit:
-            change.rated += ratings_of(contacts.drop(1), -1)
+            change.rated += [*ratings_of([(item, before or NO_CONTACT)], -1), *ratings_of([(item, contact)])]
+        if before is None and len(contacts) > limit:
+            change.rated += ratings_of([drop_oldest(contacts)], -1)
             change.left += 1
         if words_of is not None and (words := words_of(item)):
             stirred.append((steps.get(kind, STRENGTH_STEPS) / STRENGTH_STEPS, words))
+    if isinstance(contacts, dict):
+        history.pack(contacts)
     if change.new:
         change.before = ids_of(joined) if change.left else newest_of(joined, config.pair_window)
     if stirred:

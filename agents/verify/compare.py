@@ -3,7 +3,7 @@
 import math
 
 from models.plain import PlainProfile
-from models.profile import STRENGTH_STEPS, Profile, ProfileConfig, unpack_contact
+from models.profile import NO_CONTACT, STRENGTH_STEPS, Profile, ProfileConfig, unpack_contact
 
 TOLERANCE = 1e-6
 """Relative; interests are sums of floats in another order."""
@@ -34,7 +34,7 @@ def misses(found: Profile, plain: PlainProfile, config: ProfileConfig) -> list[s
         names.append("events")
     if len(found.contacts) < config.history_size:
         for item, (last_s, low, rated) in plain.contacts.items():
-            has_last, strength, has_rating = unpack_contact(found.contacts.get(item, 0))
+            has_last, strength, has_rating = unpack_contact(found.contacts.get(item) or NO_CONTACT)
             weaker = not has_rating and strength < low / STRENGTH_STEPS
             if item not in found.contacts or has_last < last_s or weaker or (rated and not has_rating):
                 return [*names, "history"]

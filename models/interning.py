@@ -47,6 +47,9 @@ class Interner:
         """Ids 0 … that are in the table of hashes."""
         self._clash = False
         """Two ids have one hash."""
+        nothing = np.zeros(0, np.int64)  # compiles, or loads, what the first batch must not wait for
+        _find(nothing, self._hashes, self._slots)
+        _put(nothing, 0, self._hashes, self._slots)
 
     def __len__(self) -> int:
         return len(self._numbers.ids)

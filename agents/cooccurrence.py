@@ -45,7 +45,7 @@ class CoCountsWriter:
         self._items, self._partitions, self._window = items, partitions, window
         self._partition_of = np.zeros(0, np.int64)
         self._histories: list[str] = []
-        self._counts: list[tuple[int, int, int]] = []
+        self._sizes: list[tuple[int, int, int]] = []
         self._touched: list[str] = []
         self._rated: list[tuple[str, int, int]] = []
         self._segments: Counter[tuple[str, str]] = Counter()
@@ -56,7 +56,7 @@ class CoCountsWriter:
             before = within_reach(change.before, change.left, self._window)
             self._histories += before
             self._histories += change.new
-            self._counts.append((len(before), len(change.new), change.left))
+            self._sizes.append((len(before), len(change.new), change.left))
         self._rated += change.rated
         if change.touched:
             self._touched += change.touched
@@ -65,13 +65,13 @@ class CoCountsWriter:
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
         """(item partition, packed message) for all that was added; forgets it."""
-        histories, lengths_of, touched, segments = self._histories, self._counts, self._touched, self._segments
-        self._histories, self._counts, self._touched, self._segments = [], [], [], Counter()
+        histories, sizes, touched, segments = self._histories, self._sizes, self._touched, self._segments
+        self._histories, self._sizes, self._touched, self._segments = [], [], [], Counter()
         rated, self._rated = self._rated, []
-        if not lengths_of and not touched:
+        if not sizes and not touched:
             return
         numbers, names = self._items.numbers, self._items.ids
-        sequences = sequences_of(numbers(histories), lengths_of)
+        sequences = sequences_of(numbers(histories), sizes)
         parts = [sequences.items, numbers(touched), numbers([item for item, _, _ in rated])]
         every, place = np.unique(np.concatenate(parts), return_inverse=True)
         of_histories, of_touched, of_rated = np.split(place, np.cumsum([len(part) for part in parts[:2]]))

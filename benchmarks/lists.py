@@ -4,9 +4,9 @@
 
 Users with 100 items of history, drawn by popularity (Zipf), and K = 100 neighbours an item, of which R = 50 with ridge
 weights, 1 to 3 of 50 categories an item; batches of 256 users on one core, CPU time, the best of some rounds, in which
-the sizes take turns. Two parts: *candidates* (sums over neighbours, ridge scores, popular items:
-`models.candidates`, profiles worker) and
-*ranking* (guard, blend, variety, shares: `models.ranked_list`, scorer, without BERT). Written to `results/lists.json`.
+the sizes take turns. Two parts: *candidates* (sums over neighbours, ridge scores, popular items: `models.candidates`,
+profiles worker) and *ranking* (guard, blend, variety, shares: `models.ranked_list`, scorer, without BERT). Written to
+`results/lists.json`.
 """
 
 import argparse

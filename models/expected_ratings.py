@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
 SHRINK_NEAR = 4.0
-"""λ: of 0 to 8 this is the best on the last fifth of MovieLens 100K and Latest."""
+"""λ: of 0, .5, 1, 2, 4 and 8 the best on the last fifth of MovieLens Latest; on that of 100K 8 is .001 better."""
 
 
 class ItemRatings:

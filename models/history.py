@@ -133,7 +133,11 @@ class History(msgspec.Struct, array_like=True, gc=False):
 
     def drop(self, count: int) -> list[tuple[str, int]]:
         """Let the oldest items go; these, with their contacts."""
-        gone = list(zip(self.ids()[:count], self.contacts()[:count].tolist(), strict=True))
-        self.joined = self.joined[sum(len(item) + 1 for item, _ in gone) :]
-        self.packed = self.packed[len(gone) * _CONTACT.size :]
+        count = min(count, len(self))
+        ids = self.joined[1:].split(END, count)[
+            :count
+        ]  # a full history drops one with each new item: not all are split
+        gone = list(zip(ids, self.contacts()[:count].tolist(), strict=True))
+        self.joined = self.joined[sum(map(len, ids)) + count :]
+        self.packed = self.packed[count * _CONTACT.size :]
         return gone

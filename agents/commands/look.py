@@ -84,7 +84,7 @@ def profile(
     found = PROFILE.read(row)
     if as_json:
         fields = {name: getattr(found, name) for name in found.__struct_fields__}
-        fields["contacts"] = dict(found.contacts.items())
+        fields["contacts"] = found.contacts.unpacked()
         typer.echo(msgspec.json.encode(fields).decode())
         return
     names = titles(settings, topics.items, set(found.contacts), lambda value: read_item(value).title)

@@ -17,7 +17,7 @@ from agents.errors import SetupError
 from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent, units
 from agents.evaluation.pipeline import Pipeline
-from agents.evaluation.prequential import EVENTS_A_SECOND, TRAINED_AT_ONCE, Unit, groups, questions
+from agents.evaluation.prequential import EVENTS_A_SECOND, Unit, groups, questions
 from agents.evaluation.report import OURS, POPULAR
 from agents.settings import Settings
 from models.accuracy import NOT_IN_LIST
@@ -95,11 +95,9 @@ class ColdItems:
         """
         cut, asked = round(train * len(self._events)), len(report.users)
         known = self._without(self._events[:cut])
-        for start in range(0, len(known), TRAINED_AT_ONCE):
-            self._absorb(known[start : start + TRAINED_AT_ONCE])
-            self._pipeline.tick()
-            progress(min(TRAINED_AT_ONCE, len(known) - start))
-        self._pipeline.settle()
+        for part in self._pipeline.train(known):
+            self._follow(part)
+            progress(len(part))
         report.trained, report.withheld = len(known), len(self.withheld)
         progress(cut - len(known))
         since_tick = 0
@@ -142,9 +140,11 @@ class ColdItems:
                     self._histories[user].add(target)
 
     def _absorb(self, events: Sequence[EvaluationEvent]) -> None:
-        if not events:
-            return
-        self._pipeline.absorb([event.record() for event in events], events[-1].at_ms)
+        if events:
+            self._pipeline.absorb([event.record() for event in events], events[-1].at_ms)
+            self._follow(events)
+
+    def _follow(self, events: Iterable[EvaluationEvent]) -> None:
         for event in events:
             if event.taken is not None:
                 self._taken.add(event.taken)

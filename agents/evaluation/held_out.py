@@ -23,7 +23,6 @@ from models.evaluation import TakenItems
 from models.held_out import HeldOut
 from models.peers.peer import Peer
 
-ABSORBED_AT_ONCE = 1_000
 ASKED_AT_ONCE = 200
 
 
@@ -77,10 +76,7 @@ def run(
     pipeline, against, taken = Pipeline(settings, train[0].at_ms), Against(peers), TakenItems()
     pipeline.put_items(dataset.items)
     histories: dict[str, set[str]] = {user: set() for user in held}
-    for start in range(0, len(train), ABSORBED_AT_ONCE):
-        part = train[start : start + ABSORBED_AT_ONCE]
-        pipeline.absorb([event.record() for event in part], part[-1].at_ms)
-        pipeline.tick()
+    for part in pipeline.train(train):
         new = [(event.user_id, event.taken) for event in part if event.taken is not None]
         against.follow(new)
         for user, item in new:
@@ -88,7 +84,6 @@ def run(
             if user in held:
                 histories[user].add(item)
         progress(len(part))
-    pipeline.settle()
     against.fit()
     asked_ms = train[-1].at_ms + DAY_MS  # what was held back is not what came next: nobody is at it
     found, users = {name: Found(HeldOut(k)) for name in (OURS, POPULAR, *peers)}, list(held)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.errors import SetupError
+from agents.evaluation.events import EvaluationEvent
 from agents.evaluation.memory import MemoryLog, MemoryTable, MemoryTransaction
 from agents.learner import LearnerAgent
 from agents.packed import CANDIDATES, PROFILE
@@ -34,6 +35,7 @@ from models.profile import Profile, ratings_given
 
 PARTITION = 0
 SCORER = "scorer"
+TRAINED_AT_ONCE = 1_000
 TICK_MS = 1_000
 """What passes between two looks at new neighbours: as much as is published in a second is published then."""
 
@@ -130,6 +132,15 @@ class Pipeline:
         self._run_profiles(self._topics.events.name)
         self._learn()
 
+    def train(self, events: Sequence[EvaluationEvent]) -> Iterator[Sequence[EvaluationEvent]]:
+        """Absorb events, a part in each second, and give each part when that is done; then neighbours settle."""
+        for start in range(0, len(events), TRAINED_AT_ONCE):
+            part = events[start : start + TRAINED_AT_ONCE]
+            self.absorb([event.record() for event in part], part[-1].at_ms)
+            self.tick()
+            yield part
+        self.settle()
+
     def more_scorers(self, settings: Mapping[str, Settings]) -> dict[str, ListMaker]:
         """Makers of lists under other settings of the scorer, from the same candidates."""
         index = self._scorer.catalogue.index
@@ -172,8 +183,8 @@ class Pipeline:
     def expected_ratings(self, user: str, items: Sequence[str]) -> NDArray[np.float32]:
         """What lists of the user would say of the ratings of these items [len(items)]; NaN: the user rated nothing."""
         (row,) = self._profile_table.read(PARTITION, [user.encode()])
-        profile, most, knowledge = PROFILE.read(row or PROFILE.write(Profile())), self._recent, self._profiles.knowledge
-        recent, contacts = profile.contacts.newest(most)
+        profile, knowledge = Profile() if row is None else PROFILE.read(row), self._profiles.knowledge
+        recent, contacts = profile.contacts.newest(self._recent)
         given = ratings_given(contacts)
         if given is None:
             return np.full(len(items), np.nan, np.float32)

@@ -11,7 +11,7 @@ from agents.errors import SetupError
 from agents.evaluation.against import REFITS, Against
 from agents.evaluation.datasets import Dataset
 from agents.evaluation.events import EvaluationEvent, units
-from agents.evaluation.pipeline import Pipeline
+from agents.evaluation.pipeline import TRAINED_AT_ONCE, Pipeline
 from agents.evaluation.report import OURS, POPULAR, Method, Report
 from agents.records import Rule
 from agents.settings import Settings
@@ -20,7 +20,6 @@ from models.categories import Categories, Contents, Floats
 from models.evaluation import TakenItems
 from models.peers.peer import Peer
 
-TRAINED_AT_ONCE = 1_000
 EVENTS_A_SECOND = 100
 """The pace: with it `rows_published_per_s` says how soon neighbours follow."""
 

@@ -3,6 +3,7 @@
 `lists` is what lists say: the ratings that are not held back go through the agents, in the order of time.
 """
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -18,7 +19,6 @@ from models.peers.surprise import predict_svd
 from models.ratings import Floats, Ints, Ratings, errors, fit_baselines, predict_by_items, predict_by_users
 
 SVD, LISTS = "svd", "lists"
-ABSORBED_AT_ONCE = 1_000
 Predict = Callable[[Ratings, Ints, Ints], Floats]
 METHODS: dict[str, Predict] = {
     "baselines": lambda train, users, items: fit_baselines(train).of(users, items),
@@ -52,11 +52,7 @@ class Rated:
         pairs = zip(train.users.tolist(), train.items.tolist(), strict=True)
         events = sorted([self._last[pair] for pair in pairs], key=lambda event: event.at_ms)
         pipeline = Pipeline(settings, events[0].at_ms)
-        for begin in range(0, len(events), ABSORBED_AT_ONCE):
-            part = events[begin : begin + ABSORBED_AT_ONCE]
-            pipeline.absorb([event.record() for event in part], part[-1].at_ms)
-            pipeline.tick()
-        pipeline.settle()
+        deque(pipeline.train(events), maxlen=0)
         found = np.full(len(users), np.nan)
         for user in np.unique(users).tolist():
             places = np.flatnonzero(users == user)

@@ -49,7 +49,7 @@ class HistorySums:
             self.sums.add_ratings(rated[:, 0], rated[:, 1], np.ones(len(rated), np.int64), sign)
 
     def _ratings(self, profile: Profile) -> Iterator[tuple[int, int]]:
-        """Item number and rating in thousandths of what a user rated."""
+        """Item number and rating in thousandths of what a user rated; not by `ratings_of`, which is what is audited."""
         for item, contact in profile.contacts.items():
             _, rating, is_rating = unpack_contact(contact)
             if is_rating:

@@ -7,6 +7,7 @@
 | `positions.py`   | which fetched records are to be absorbed                                  |
 | `fetching.py`    | batches without Faust, for the scorer                                     |
 | `absorber.py`    | one batch in one transaction; what failed, and whose fault it was         |
+| `outbox.py`      | records of a small batch leave together                                   |
 | `batch.py`, `gather.py`, `transaction.py`, `agent.py` | what an agent sees                   |
 | `table.py`, `store.py`, `restore.py` | rows on disk, following the changelog                 |
 | `following.py`, `progress.py`, `standby.py` | reads a changelog; what is said of it; copies for others |

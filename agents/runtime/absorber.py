@@ -76,6 +76,7 @@ class Absorber:
             self._producer, self._table, self._letters, self._metrics, time.time_ns() // 1_000_000
         )
         transaction.send_offsets(offsets, self._group_metadata(), self._executor)
+        transaction.hold()
         try:
             if not self._put_culprit_aside(batch, transaction):
                 self._work(batch, transaction)

@@ -41,6 +41,9 @@ from agents.runtime.refusal import no_right
 from agents.settings import Settings
 
 FETCH_WAIT_MS = 100
+GATHERED_FETCH_WAIT_MS = 500
+GATHERED_FETCH_BYTES = 1024 * 1024
+"""Who gathers for longer has time: without this a fetch answers each small transaction, one for each partition."""
 EMBEDDED_FETCH_WAIT_MS = 8
 """librdkafka's mock cluster answers a fetch at the end of its wait; aiokafka pays 2 ms of CPU for each."""
 AT_ONCE_S = 0.0005
@@ -111,12 +114,14 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer with options that it does not offer."""
 
     fetch_wait_ms = FETCH_WAIT_MS
+    fetch_min_bytes = 1
     epoch = -1
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = self.fetch_wait_ms
+        consumer._fetch_min_bytes = self.fetch_min_bytes
         # Range puts the same partitions of all source topics on one worker: a user's records stay together.
         consumer._partition_assignment_strategy = (RangePartitionAssignor,)
         return consumer
@@ -197,6 +202,7 @@ class Engine:
         app_id: str,
         sources: tuple[str, ...],
         fetch_bytes: int,
+        gather_s: float,
         positions: Positions,
         restore: Restore,
         on_fetch: Callable[[Fetch], Awaitable[None]],
@@ -210,7 +216,11 @@ class Engine:
             on_failure(self._explained(error))
 
         _fetch_without_backoff()
-        _CommittedThread.fetch_wait_ms = EMBEDDED_FETCH_WAIT_MS if settings.embedded else FETCH_WAIT_MS
+        if settings.embedded:
+            _CommittedThread.fetch_wait_ms = EMBEDDED_FETCH_WAIT_MS
+        elif gather_s * 1000 > GATHERED_FETCH_WAIT_MS:
+            _CommittedThread.fetch_wait_ms = GATHERED_FETCH_WAIT_MS
+            _CommittedThread.fetch_min_bytes = GATHERED_FETCH_BYTES
 
         class OwnRecovery(Recovery):
             """Restores, then lets the flow resume. It runs once for each rebalance."""

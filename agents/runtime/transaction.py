@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
 from faust.types import TP
 
 from agents.cuts import Headers, Places
@@ -14,6 +14,7 @@ from agents.errors import FencedError, RecordError
 from agents.runtime.batch import Record
 from agents.runtime.dead_letters import dead_letter
 from agents.runtime.metrics import Metrics, Name
+from agents.runtime.outbox import Outbox
 from agents.runtime.seal import SEAL_KEY, Seal, checksum
 from agents.runtime.table import Table
 
@@ -25,7 +26,6 @@ OFFSETS_TIMEOUT_S = COMMIT_TIMEOUT_S + 1.0
 """librdkafka's call does not always keep its own: it can wait for ever for a coordinator that is just being made."""
 Delivered = Callable[[Any, Any], None]
 """Called with (error, message) when the broker has answered."""
-_FAULTS_OF_THE_CALLER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
 class Transaction:
@@ -38,6 +38,7 @@ class Transaction:
         self.bad = 0
         """Records sent to the dead letters."""
         self._producer, self._table, self._metrics = producer, table, metrics
+        self._outbox = Outbox(producer)
         self._dead_letters = dead_letters
         self._rows: dict[int, dict[bytes, bytes | None]] = {}
         self._before: dict[int, dict[bytes, int | None]] = {}
@@ -55,6 +56,10 @@ class Transaction:
         except KafkaException as exc:
             raise FencedError(f"no transaction can be begun: {exc.args[0].str()}") from exc
 
+    def hold(self) -> None:
+        """Hold records back until the rows are sealed, if they are few."""
+        self._outbox.hold()
+
     def read(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """Many rows of the table, as this transaction sees them; None where there is no row."""
         assert self._table is not None
@@ -71,7 +76,6 @@ class Transaction:
         Raises `KafkaException` if the row is too long.
         """
         assert self._table is not None
-        # Sent at once: the broker takes it while the work goes on.
         self._produce(self._table.changelog, partition, key, value)
         self._rows.setdefault(partition, {})[key] = value
 
@@ -142,10 +146,15 @@ class Transaction:
             wait([self._offsets], OFFSETS_TIMEOUT_S)
 
     def seal_rows(self) -> None:
-        """Send a seal for each partition that has new rows or new offsets; it is the last record there."""
-        if self._table is None:
-            return
+        """Send all that is held, and a seal for each partition that has new rows or new offsets: the last record there.
 
+        Raises what `send` and `write` did not raise of records that were held.
+        """
+        if self._table is not None:
+            self._seal(self._table)
+        self._outbox.let_go()
+
+    def _seal(self, table: Table) -> None:
         def delivered(error: Any, message: Any) -> None:
             if error is None:
                 self._changelog_ends[message.partition()] = message.offset()
@@ -157,10 +166,10 @@ class Transaction:
             rows, before = self._rows.get(partition, {}), self._before.get(partition, {})
             unread = [key for key in rows if key not in before]
             if unread:
-                found = map(checksum, unread, self._table.read(partition, unread))
+                found = map(checksum, unread, table.read(partition, unread))
                 before = {**before, **dict(zip(unread, found, strict=True))}
-            seal = self._table.seal(partition, rows, [before[key] for key in rows], next_offsets)
-            self._produce(self._table.changelog, partition, SEAL_KEY, seal.pack(), delivered)
+            seal = table.seal(partition, rows, [before[key] for key in rows], next_offsets)
+            self._produce(table.changelog, partition, SEAL_KEY, seal.pack(), delivered)
             self._seals[partition] = seal
 
     def commit(self) -> None:
@@ -194,19 +203,7 @@ class Transaction:
         timestamp_ms: int = 0,
         headers: Headers | None = None,
     ) -> None:
-        untyped: Any = headers  # lists are invariant, and the library's has a wider type
-        while True:
-            try:
-                # By position (`callback` comes before its other name, `on_delivery`): with names the call takes twice
-                # as long, and there is one for each record.
-                self._producer.produce(topic, value, key, partition, delivered, None, timestamp_ms, untyped)
-                return
-            except BufferError:  # the queue is full: wait until some of it is sent
-                self._producer.poll(0.1)
-            except KafkaException as exc:
-                if exc.args[0].code() in _FAULTS_OF_THE_CALLER:
-                    raise
-                raise FencedError(f"the transaction is lost: {exc.args[0].str()}") from exc
+        self._outbox.produce(topic, value, key, partition, delivered, None, timestamp_ms, headers)
 
     def _count(self) -> None:
         rows = [value for of_partition in self._rows.values() for value in of_partition.values()]

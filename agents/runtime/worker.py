@@ -98,6 +98,7 @@ class Worker:
             self._group,
             self._sources,
             self._spec.fetch_bytes,
+            self._spec.gather_s,
             self._positions,
             self._restore,
             self._on_fetch,

@@ -15,6 +15,7 @@ from agents.runtime.batch import Batch
 from agents.runtime.clients import committed_consumer
 from agents.runtime.crashes import CrashRecord
 from agents.runtime.metrics import Metrics
+from agents.runtime.outbox import MOST_HELD
 from agents.runtime.table import Table
 from agents.runtime.transaction import Transaction
 from agents.settings import Settings
@@ -57,7 +58,8 @@ def test_a_batch_is_not_suspected_when_the_producer_is_fenced(
     topic = build_topics(settings).outcomes.name
 
     def work(_: Batch, transaction: Transaction) -> None:
-        transaction.send(topic, 0, None, b"1")
+        for value in [b"1"] * (MOST_HELD + 1):  # fewer are held until the work is done
+            transaction.send(topic, 0, None, value)
         producer.flush()
         start_producer(settings, settings.topic_prefix)  # another process with this one's name
         transaction.send(topic, 0, None, b"2")

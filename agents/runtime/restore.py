@@ -68,10 +68,19 @@ class Restorer:
         committed = self._offsets.committed(partitions)
         ids = topic_ids(self._settings, [self._table.changelog, *self._sources])
         self._table.source_ids = ids
-        rows = self._bring_up(stores, ids[self._table.changelog], wanted)
-        if not wanted():
-            return {}
-        starts = self._starts(committed, stores, ids)
+        rows, starts = 0, None
+        while starts is None:
+            rows += self._bring_up(stores, ids[self._table.changelog], wanted)
+            if not wanted():
+                return {}
+            try:
+                starts = self._starts(committed, stores, ids)
+            except SetupError:
+                # The group may have given the partitions to another worker meanwhile, and not have told yet: what that
+                # one commits is in the changelog, but not in the offsets that were read before.
+                earlier, committed = committed, self._offsets.committed(partitions)
+                if all(committed[tp].offset == found.offset for tp, found in earlier.items()):
+                    raise
         seconds = time.perf_counter() - began
         self._metrics.observe("restore_seconds", seconds)
         log.info("restored %d partitions: %d changelog records in %.2f s", len(partitions), rows, seconds)

@@ -6,17 +6,22 @@ The agent counts records (`counting_agent.py`); after all is absorbed the row of
 import os
 import re
 import shutil
+import threading
 from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from faust.types import TP
 
 from agents.admin import create_topics
-from agents.runtime.clients import plain_producer
-from agents.runtime.seal import SEAL_KEY
+from agents.runtime.clients import committed_consumer, plain_producer, transactional_producer
+from agents.runtime.metrics import Metrics
+from agents.runtime.restore import Restorer, topic_ids
+from agents.runtime.seal import SEAL_KEY, Absorbed, Seal, Tally, checksum
 from agents.runtime.store import PartitionStore
+from agents.runtime.table import Table
 from agents.settings import Settings
 from agents.topics import build_topics
 from tests.broker.support import (
@@ -223,6 +228,41 @@ def test_a_restore_that_is_killed_goes_on_where_it_stopped(kafka: str, unique: s
     *_, tally = store.count()
     assert tally.rows == rows
     store.close()
+
+
+@pytest.mark.broker
+def test_offsets_that_another_worker_commits_meanwhile_are_read_anew(kafka: str, unique: str, tmp_path: Path) -> None:
+    """As when the group has taken the partitions away during the restore, and the heartbeat does not tell yet."""
+    settings = broker_settings(kafka, unique, tmp_path / "data", user_partitions=1)
+    create_topics(settings)
+    topics, group = build_topics(settings), group_of(settings)
+    events, changelog = topics.events.name, topics.profiles_changelog.name
+    send(settings, topics.events, records(10))
+    alter_offsets(settings, [TopicPartition(events, 0, 2)])
+    topic_id = topic_ids(settings, [events])[events]
+    owner = transactional_producer(settings, f"{unique}owner")
+    owner.init_transactions(20)
+    table, shown, found = Table(tmp_path / "rows", changelog), threading.Event(), list[dict[TP, int]]()
+    restorer = Restorer(settings, "profiles", [events], table, Metrics(), lambda _: shown.set())
+    restore = threading.Thread(target=lambda: found.append(restorer.restore(frozenset({0}))))
+    nobody = committed_consumer(settings, group)
+    try:
+        owner.begin_transaction()
+        owner.produce(changelog, b"1", b"key", 0)
+        seal = Seal(Tally(1, checksum(b"key", b"1") or 0), {events: Absorbed(5, topic_id)})
+        owner.produce(changelog, seal.pack(), SEAL_KEY, 0)
+        owner.flush()
+        restore.start()
+        assert shown.wait(60), "the restore does not wait for the transaction"
+        metadata = nobody.consumer_group_metadata()
+        owner.send_offsets_to_transaction([TopicPartition(events, 0, 5)], metadata, 20)
+        owner.commit_transaction(20)
+        restore.join(60)
+        assert found == [{TP(events, 0): 5}]
+        assert table.read(0, [b"key"]) == [b"1"]
+    finally:
+        nobody.close()
+        table.close()
 
 
 def newest_offsets(settings: Settings, partition: int) -> list[int]:

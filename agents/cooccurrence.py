@@ -68,7 +68,7 @@ class CoCountsWriter:
         histories, sizes, touched, segments = self._histories, self._sizes, self._touched, self._segments
         self._histories, self._sizes, self._touched, self._segments = [], [], [], Counter()
         rated, self._rated = self._rated, []
-        if not sizes and not touched:
+        if not (sizes or touched or rated):
             return
         numbers, names = self._items.numbers, self._items.ids
         sequences = sequences_of(numbers(histories), sizes)

@@ -137,6 +137,7 @@ class CandidatesWriter:
         recent, contacts = profile.contacts.newest(most)
         times = times_of(contacts)
         recent_numbers = history[len(history) - len(recent) :][::-1]
+        given = ratings_given(contacts)
         if self._knowledge.returning.any:
             hidden, hidden_numbers = self._not_returned(entry, hidden, hidden_numbers)
         known_count, only = len(hidden), None
@@ -145,9 +146,14 @@ class CandidatesWriter:
             if (item := request.context.item_id) is not None:
                 hidden.append(item)
                 if profile.consent and (number := items.known(item)) is not None:
+                    contact = profile.contacts.get(item) or NO_CONTACT
+                    contacts = np.concatenate([[contact], contacts])
+                    # A rating counts once: where the item is among the recent ones, at its own place.
+                    given = ratings_given(
+                        contacts if item not in recent else np.concatenate([[NO_CONTACT], contacts[1:]])
+                    )
                     recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
                     times = np.concatenate([[NOW], times])
-                    contacts = np.concatenate([[NO_CONTACT], contacts])
             hidden += request.filters.exclude_items
             named = map(items.known, hidden[known_count:])
             known = [number for number in named if number is not None]
@@ -164,7 +170,7 @@ class CandidatesWriter:
             without_profile=not profile.consent,
             user=entry.key,
             strengths=self._knowledge.strengths_of(profile) if self._by_users and profile.consent else None,
-            ratings=ratings_given(contacts),
+            ratings=given,
         )
         return _Ids(recent, contacts, hidden, wanted)
 

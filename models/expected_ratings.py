@@ -54,17 +54,17 @@ class ItemRatings:
         counts = self._counts[numbers]
         return np.asarray((self._sums[numbers] / STRENGTH_STEPS - self.mean * counts) / (SHRINK_ITEM + counts))
 
-    def extremes(self, numbers: Ints) -> tuple[float, float]:
-        """The least and the largest mean of these items; NaN: none of them was rated."""
-        rated = numbers[self._counts[numbers] > 0]
-        means = self._sums[rated] / STRENGTH_STEPS / self._counts[rated]
-        return (float(means.min()), float(means.max())) if len(means) else (np.nan, np.nan)
+    def means(self, numbers: Ints) -> Floats:
+        """The mean of an item's ratings, [len(numbers)]; NaN: it was not rated."""
+        counts = self._counts[numbers]
+        sums = self._sums[numbers] / STRENGTH_STEPS
+        return np.asarray(np.divide(sums, counts, out=np.full(len(numbers), np.nan), where=counts > 0))
 
 
 def expected_ratings(
     items: Ints, recent: Ints, given: Floats32, known: ItemRatings, cols: Ints32, weights: Floats32, slots: Ints32
 ) -> Floats32:
-    """r̂ of each item, float32 [len(items)]. It is neither below nor above all that the user gave and the items have.
+    """r̂ of each item, float32 [len(items)]. It is neither below nor above all that the user gave and the item's mean.
 
     given: the user's ratings of the items of `recent`, NaN: none; at least one is there. cols, weights: [n × K], as in
     a neighbour table; slots: scratch [n], zeros, and left as such.
@@ -77,6 +77,6 @@ def expected_ratings(
     sums, totals, counts = near_ratings(items, numbers, left - of_user, cols, weights, slots)
     near = np.where(totals > 0, sums / np.where(totals > 0, totals, 1.0), 0.0) * counts / (counts + SHRINK_NEAR)
     expected = mean + of_user + known.offsets(items) + near
-    lowest, highest = known.extremes(np.concatenate([items, numbers]))
-    within = expected.clip(np.fmin(lowest, ratings.min()), np.fmax(highest, ratings.max()))
+    means = known.means(items)
+    within = expected.clip(np.fmin(means, ratings.min()), np.fmax(means, ratings.max()))
     return np.asarray(within, np.float32)

@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 
 END = "\0"
 """Ends each id, and is before the first; ids hold no control characters."""
+HOLDS_END = "an id holds NUL, which ends ids in a history"
 _CONTACT = struct.Struct("<q")
 
 
@@ -64,8 +65,11 @@ class History(msgspec.Struct, array_like=True, gc=False):
         return dict(self.items())
 
     def pack(self, contacts: Mapping[str, int]) -> None:
-        """Be what this dictionary is; its ids hold no control characters."""
-        self.joined = END + END.join([*contacts, ""])
+        """Be what this dictionary is. Raises `ValueError` for a bad id."""
+        joined = END + END.join([*contacts, ""])
+        if joined.count(END) != len(contacts) + 1:
+            raise ValueError(HOLDS_END)
+        self.joined = joined
         self.packed = np.fromiter(contacts.values(), np.int64, len(contacts)).astype("<i8").tobytes()
 
     def __len__(self) -> int:
@@ -107,7 +111,7 @@ class History(msgspec.Struct, array_like=True, gc=False):
         value = _CONTACT.pack(contact)
         if place < 0:
             if END in item:
-                raise ValueError("an id holds a control character")
+                raise ValueError(HOLDS_END)
             self.joined += item + END
             self.packed += value
         else:
@@ -134,9 +138,8 @@ class History(msgspec.Struct, array_like=True, gc=False):
     def drop(self, count: int) -> list[tuple[str, int]]:
         """Let the oldest items go; these, with their contacts."""
         count = min(count, len(self))
-        ids = self.joined[1:].split(END, count)[
-            :count
-        ]  # a full history drops one with each new item: not all are split
+        # A full history drops one item with each new one: not all ids are split.
+        ids = self.joined[1:].split(END, count)[:count]
         gone = list(zip(ids, self.contacts()[:count].tolist(), strict=True))
         self.joined = self.joined[sum(map(len, ids)) + count :]
         self.packed = self.packed[count * _CONTACT.size :]

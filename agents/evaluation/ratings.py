@@ -3,7 +3,6 @@
 `lists` is what lists say: the ratings that are not held back go through the agents, in the order of time.
 """
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -52,7 +51,8 @@ class Rated:
         pairs = zip(train.users.tolist(), train.items.tolist(), strict=True)
         events = sorted([self._last[pair] for pair in pairs], key=lambda event: event.at_ms)
         pipeline = Pipeline(settings, events[0].at_ms)
-        deque(pipeline.train(events), maxlen=0)
+        for _ in pipeline.train(events):
+            pass
         found = np.full(len(users), np.nan)
         for user in np.unique(users).tolist():
             places = np.flatnonzero(users == user)

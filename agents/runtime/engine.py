@@ -43,19 +43,35 @@ from agents.settings import Settings
 FETCH_WAIT_MS = 100
 GATHERED_FETCH_WAIT_MS = 500
 GATHERED_FETCH_BYTES = 1024 * 1024
-"""Who gathers for longer has time: without this a fetch answers each small transaction, one for each partition."""
+"""Who gathers for longer has time: else a fetch would bring each small transaction, one for each of its partitions."""
 EMBEDDED_FETCH_WAIT_MS = 8
 """librdkafka's mock cluster answers a fetch at the end of its wait; aiokafka pays 2 ms of CPU for each."""
 AT_ONCE_S = 0.0005
 """A fetch that took no longer was waiting."""
 FETCH_MORE_S = 0.003
-"""Most time that is given to one more fetch; it takes 1 to 2 ms."""
+"""Most time that is given to one more fetch; it takes 1 to 2 ms, where it does not wait for bytes."""
 PREFETCH_BACKOFF_S = 1.0
 """aiokafka waits 0.1 s before it fetches again for a partition whose records are not yet taken, and has no option."""
 POLL_INTERVAL_S = 3_600.0
 """A long restore must not cost the membership; liveness has its own check."""
 
 Restore = Callable[[frozenset[int]], dict[TP, int]]
+
+
+class FetchPace(NamedTuple):
+    """When a fetch is answered: with so many bytes, or after so long."""
+
+    wait_ms: int
+    min_bytes: int
+
+
+def pace_of(embedded: bool, gather_s: float, fetch_bytes: int) -> FetchPace:
+    """The pace of a worker that gathers for `gather_s`; a fetch brings at most `fetch_bytes` of a partition."""
+    if embedded:
+        return FetchPace(EMBEDDED_FETCH_WAIT_MS, 1)
+    if gather_s * 1000 > GATHERED_FETCH_WAIT_MS:
+        return FetchPace(GATHERED_FETCH_WAIT_MS, min(GATHERED_FETCH_BYTES, fetch_bytes))
+    return FetchPace(FETCH_WAIT_MS, 1)
 
 
 class Fetch(NamedTuple):
@@ -113,15 +129,13 @@ class _BatchScheduler:
 class _CommittedThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer with options that it does not offer."""
 
-    fetch_wait_ms = FETCH_WAIT_MS
-    fetch_min_bytes = 1
+    pace = FetchPace(FETCH_WAIT_MS, 1)
     epoch = -1
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
-        consumer._fetch_max_wait_ms = self.fetch_wait_ms
-        consumer._fetch_min_bytes = self.fetch_min_bytes
+        consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = self.pace
         # Range puts the same partitions of all source topics on one worker: a user's records stay together.
         consumer._partition_assignment_strategy = (RangePartitionAssignor,)
         return consumer
@@ -216,11 +230,7 @@ class Engine:
             on_failure(self._explained(error))
 
         _fetch_without_backoff()
-        if settings.embedded:
-            _CommittedThread.fetch_wait_ms = EMBEDDED_FETCH_WAIT_MS
-        elif gather_s * 1000 > GATHERED_FETCH_WAIT_MS:
-            _CommittedThread.fetch_wait_ms = GATHERED_FETCH_WAIT_MS
-            _CommittedThread.fetch_min_bytes = GATHERED_FETCH_BYTES
+        _CommittedThread.pace = pace_of(settings.embedded, gather_s, fetch_bytes)
 
         class OwnRecovery(Recovery):
             """Restores, then lets the flow resume. It runs once for each rebalance."""

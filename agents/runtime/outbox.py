@@ -7,8 +7,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from agents.errors import FencedError
 
 MOST_HELD = 500
-"""A batch with more is a backlog: the broker takes its records while the work goes on."""
-LONGEST_HELD = 64 * 1024
+MOST_HELD_BYTES = 1024 * 1024
+"""Of keys and values. A batch with more is a backlog: the broker takes its records while the work goes on."""
 _FAULTS_OF_THE_CALLER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
@@ -22,19 +22,23 @@ class Outbox:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._held: list[tuple[Any, ...]] | None = None
+        self._room = 0
+        """So many bytes more are held."""
 
     def hold(self) -> None:
-        """Hold what comes, until `let_go`, a long record, or too many."""
-        self._held = []
+        """Hold what comes, until `let_go`, or until it is too much."""
+        self._held, self._room = [], MOST_HELD_BYTES
 
-    def produce(self, *record: Any) -> None:
-        """Takes what `Producer.produce` takes by position: topic, value, key, partition and so on.
+    def produce(self, topic: str, value: bytes | None, key: bytes | None, *options: Any) -> None:
+        """Takes what `Producer.produce` takes by position; `options`: partition and so on.
 
-        Raises `KafkaException` if the record is too long or has nowhere to go (of one that is held at `let_go`),
-        `FencedError` if the transaction is lost.
+        Raises `KafkaException` if the record is too long or has nowhere to go, `FencedError` if the transaction is
+        lost; of a record that is held not before it leaves.
         """
+        record = (topic, value, key, *options)
         if self._held is not None:
-            if len(self._held) < MOST_HELD and len(record[1] or b"") <= LONGEST_HELD:
+            self._room -= len(value or b"") + len(key or b"")
+            if len(self._held) < MOST_HELD and self._room >= 0:
                 self._held.append(record)
                 return
             self.let_go()

@@ -73,7 +73,7 @@ class Transaction:
     def write(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Write a row; None deletes it. The last write of a key counts.
 
-        Raises `KafkaException` if the row is too long.
+        Raises `KafkaException` if the row is too long; of a row that is held `seal_rows` does.
         """
         assert self._table is not None
         self._produce(self._table.changelog, partition, key, value)
@@ -99,7 +99,8 @@ class Transaction:
     ) -> None:
         """Send a record to an explicit partition. `timestamp_ms` 0: now.
 
-        Raises `KafkaException` if it is too long or has nowhere to go, `FencedError` if the transaction is lost.
+        Raises `KafkaException` if it is too long or has nowhere to go, `FencedError` if the transaction is lost; of a
+        record that is held `seal_rows` does.
         """
         self._produce(topic, partition, key, value, None, timestamp_ms, headers)
         sent = self._sent.get(topic)

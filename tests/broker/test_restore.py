@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from faust.types import TP
 
 from agents.admin import create_topics
@@ -23,7 +23,7 @@ from agents.runtime.seal import SEAL_KEY, Absorbed, Seal, Tally, checksum
 from agents.runtime.store import PartitionStore
 from agents.runtime.table import Table
 from agents.settings import Settings
-from agents.topics import build_topics
+from agents.topics import app_id, build_topics
 from tests.broker.support import (
     Supervised,
     admin_client_of,
@@ -235,18 +235,32 @@ def test_offsets_that_another_worker_commits_meanwhile_are_read_anew(kafka: str,
     """As when the group has taken the partitions away during the restore, and the heartbeat does not tell yet."""
     settings = broker_settings(kafka, unique, tmp_path / "data", user_partitions=1)
     create_topics(settings)
-    topics, group = build_topics(settings), group_of(settings)
+    topics = build_topics(settings)
     events, changelog = topics.events.name, topics.profiles_changelog.name
     send(settings, topics.events, records(10))
-    alter_offsets(settings, [TopicPartition(events, 0, 2)])
     topic_id = topic_ids(settings, [events])[events]
     owner = transactional_producer(settings, f"{unique}owner")
     owner.init_transactions(20)
     table, shown, found = Table(tmp_path / "rows", changelog), threading.Event(), list[dict[TP, int]]()
     restorer = Restorer(settings, "profiles", [events], table, Metrics(), lambda _: shown.set())
-    restore = threading.Thread(target=lambda: found.append(restorer.restore(frozenset({0}))))
-    nobody = committed_consumer(settings, group)
+    restore = threading.Thread(target=lambda: found.append(restorer.restore(frozenset({0}))), daemon=True)
+    nobody = committed_consumer(settings, app_id(settings, "profiles"))
+
+    def has_coordinator() -> bool:
+        try:
+            return bool(nobody.committed([TopicPartition(events, 0)], 1.0))
+        except KafkaException:
+            return False
+
+    def commit(offset: int) -> None:
+        metadata = nobody.consumer_group_metadata()
+        owner.send_offsets_to_transaction([TopicPartition(events, 0, offset)], metadata, 20)
+        owner.commit_transaction(20)
+
     try:
+        wait_until(has_coordinator, "a coordinator of the group, which a new broker has only after a while")
+        owner.begin_transaction()
+        commit(2)
         owner.begin_transaction()
         owner.produce(changelog, b"1", b"key", 0)
         seal = Seal(Tally(1, checksum(b"key", b"1") or 0), {events: Absorbed(5, topic_id)})
@@ -254,9 +268,7 @@ def test_offsets_that_another_worker_commits_meanwhile_are_read_anew(kafka: str,
         owner.flush()
         restore.start()
         assert shown.wait(60), "the restore does not wait for the transaction"
-        metadata = nobody.consumer_group_metadata()
-        owner.send_offsets_to_transaction([TopicPartition(events, 0, 5)], metadata, 20)
-        owner.commit_transaction(20)
+        commit(5)
         restore.join(60)
         assert found == [{TP(events, 0): 5}]
         assert table.read(0, [b"key"]) == [b"1"]

@@ -62,10 +62,13 @@ def test_ratings_are_those_of_the_formula(
     plain = Plain(given, known)
     rows = zip(cols.tolist(), weights.tolist(), strict=True)
     expected = [plain.expected(item, dict(zip(*row, strict=True))) for item, row in enumerate(rows)]
-    means = [sum(of_item) / len(of_item) for of_item in known.values()]
-    within = np.clip(expected, min([*given.values(), *means]), max([*given.values(), *means]))
+    means = {item: sum(of_item) / len(of_item) for item, of_item in known.items()}
+    limits = [[*given.values(), *([means[item]] if item in means else [])] for item in range(ITEMS)]
+    within = [min(max(one, min(of)), max(of)) for one, of in zip(expected, limits, strict=True)]
     assert found == pytest.approx(within, abs=1e-4)
     assert not slots.any()
+    alone = expected_ratings(items[3:4], recent, ratings, known_ratings(known), cols, weights, slots)
+    assert alone == pytest.approx(found[3:4])
 
 
 def test_an_item_whose_ratings_are_all_taken_back_has_none() -> None:

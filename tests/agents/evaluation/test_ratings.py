@@ -56,8 +56,8 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lists_say_which_rating_is_expected_of_users_who_rate() -> None:
     bought = [{"user_id": "buyer", "item_id": f"i{item}", "timestamp": 20 + item} for item in range(4)]
-    held = [event for event in rated().events if (event.user_id, event.event.item_id) != ("u0", "i3")]
-    events = [*held, *from_rows(bought)]
+    trained = [event for event in rated().events if (event.user_id, event.event.item_id) != ("u0", "i3")]
+    events = [*trained, *from_rows(bought)]
     pipeline = Pipeline(read_settings(), events[0].at_ms)
     pipeline.absorb([event.record() for event in events], events[-1].at_ms)
     pipeline.settle()

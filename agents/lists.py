@@ -137,7 +137,7 @@ class CandidatesWriter:
         recent, contacts = profile.contacts.newest(most)
         times = times_of(contacts)
         recent_numbers = history[len(history) - len(recent) :][::-1]
-        given = ratings_given(contacts)
+        rated = contacts
         if self._knowledge.returning.any:
             hidden, hidden_numbers = self._not_returned(entry, hidden, hidden_numbers)
         known_count, only = len(hidden), None
@@ -147,11 +147,9 @@ class CandidatesWriter:
                 hidden.append(item)
                 if profile.consent and (number := items.known(item)) is not None:
                     contact = profile.contacts.get(item) or NO_CONTACT
+                    # A rating counts once: at the item's own place, if it is among the recent ones.
+                    rated = np.concatenate([[NO_CONTACT if item in recent else contact], contacts])
                     contacts = np.concatenate([[contact], contacts])
-                    # A rating counts once: where the item is among the recent ones, at its own place.
-                    given = ratings_given(
-                        contacts if item not in recent else np.concatenate([[NO_CONTACT], contacts[1:]])
-                    )
                     recent, recent_numbers = [item, *recent], np.concatenate([[number], recent_numbers])
                     times = np.concatenate([[NOW], times])
             hidden += request.filters.exclude_items
@@ -170,7 +168,7 @@ class CandidatesWriter:
             without_profile=not profile.consent,
             user=entry.key,
             strengths=self._knowledge.strengths_of(profile) if self._by_users and profile.consent else None,
-            ratings=given,
+            ratings=ratings_given(rated),
         )
         return _Ids(recent, contacts, hidden, wanted)
 

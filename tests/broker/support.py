@@ -13,6 +13,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from faust.types import TP
 from pydantic import SecretStr
 
 from agents.partition import partition_of
@@ -55,6 +56,18 @@ def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 60.0) -> 
     while not true():
         assert time.monotonic() < deadline, f"{what} did not come within {timeout_s:.0f} s"
         time.sleep(POLL_S)
+
+
+def wait_for_coordinator(consumer: Consumer, partition: TP) -> None:
+    """Wait until the consumer's group has a coordinator; asked for offsets before, librdkafka may wait for ever."""
+
+    def has_coordinator() -> bool:
+        try:
+            return bool(consumer.committed([TopicPartition(*partition)], 1.0))
+        except KafkaException:
+            return False
+
+    wait_until(has_coordinator, "a coordinator of the group, which a new broker has only after a while")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from faust.types import TP
 
 from agents.admin import create_topics
@@ -31,6 +31,7 @@ from tests.broker.support import (
     cluster,
     read_all,
     send,
+    wait_for_coordinator,
     wait_until,
 )
 from tests.broker.test_runtime import (
@@ -246,19 +247,13 @@ def test_offsets_that_another_worker_commits_meanwhile_are_read_anew(kafka: str,
     restore = threading.Thread(target=lambda: found.append(restorer.restore(frozenset({0}))), daemon=True)
     nobody = committed_consumer(settings, app_id(settings, "profiles"))
 
-    def has_coordinator() -> bool:
-        try:
-            return bool(nobody.committed([TopicPartition(events, 0)], 1.0))
-        except KafkaException:
-            return False
-
     def commit(offset: int) -> None:
         metadata = nobody.consumer_group_metadata()
         owner.send_offsets_to_transaction([TopicPartition(events, 0, offset)], metadata, 20)
         owner.commit_transaction(20)
 
     try:
-        wait_until(has_coordinator, "a coordinator of the group, which a new broker has only after a while")
+        wait_for_coordinator(nobody, TP(events, 0))
         owner.begin_transaction()
         commit(2)
         owner.begin_transaction()

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer
 from faust.types import TP
 
 from agents.admin import create_topics
@@ -21,7 +21,7 @@ from agents.runtime.transaction import Transaction
 from agents.settings import Settings
 from agents.topics import build_topics
 from tests.agents.runtime.test_positions import A, run
-from tests.broker.support import broker_settings, read_all, wait_until
+from tests.broker.support import broker_settings, read_all, wait_for_coordinator
 
 BATCH = Batch({A: run(A, 0, 1)})
 
@@ -107,13 +107,7 @@ def test_a_row_that_is_too_long_ends_as_a_dead_letter(settings: Settings, produc
     table.open(frozenset({0}))
     nobody = committed_consumer(settings, f"{settings.topic_prefix}group")  # of no group yet: offsets of nobody
 
-    def has_coordinator() -> bool:
-        try:
-            return bool(nobody.committed([TopicPartition(*events)], 1.0))
-        except KafkaException:
-            return False
-
-    wait_until(has_coordinator, "a coordinator of the group, which a new broker has only after a while")
+    wait_for_coordinator(nobody, events)
 
     def work(batch: Batch, transaction: Transaction) -> None:
         for record in batch.runs.get(events, ()):

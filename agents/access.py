@@ -61,8 +61,14 @@ def _worker(
     yield Grant("transactional-id", f"{group}-", (WRITE,), prefixed=True)
 
 
+def _for_lists(settings: Settings, topics: Topics) -> tuple[Topic, ...]:
+    """What is read to make lists."""
+    return (topics.items, topics.rules, topics.models, *((topics.neighbours,) if explores(settings) else ()))
+
+
 def _profiles(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
     sources = (topics.events, topics.users, topics.requests)
+    own_lists = settings.lists_by == "profiles"
     return _worker(
         settings,
         "profiles",
@@ -73,12 +79,13 @@ def _profiles(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
             topics.items,
             topics.rules,
             topics.profiles_changelog,
+            *(_for_lists(settings, topics) if own_lists else ()),
         ),
         writes=(  # sources: what came to the wrong partition is sent on
             *sources,
             topics.profiles_changelog,
             topics.cooccurrence,
-            topics.candidates,
+            topics.recommendations if own_lists else topics.candidates,
             topics.outcomes,
             topics.dead_letters,
         ),
@@ -97,11 +104,10 @@ def _similarity(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
 
 
 def _scorer(settings: Settings, topics: Topics, _: str) -> Iterator[Grant]:
-    new = (topics.neighbours,) if explores(settings) else ()
     return _worker(
         settings,
         "scorer",
-        reads=(topics.candidates, topics.items, topics.rules, topics.models, *new),
+        reads=(topics.candidates, *_for_lists(settings, topics)),
         writes=(topics.recommendations, topics.outcomes, topics.dead_letters),
     )
 

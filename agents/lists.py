@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.expired import send_expired, send_stale
 from agents.knowledge import Knowledge
-from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
+from agents.packed import Candidates, pack_floats, pack_ints
 from agents.records import Context, Filters, Request
 from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Record
@@ -19,6 +19,7 @@ from agents.users import Folded, profile_config
 from agents.variants import assignment
 from models.candidates import INTERESTS_USED, Selected, Wanted
 from models.cooccurrence import Ints
+from models.history import END
 from models.profile import NO_CONTACT, actions, letters_of_strengths, ratings_given, times_of, top_interests
 
 NOW = -1
@@ -51,6 +52,9 @@ class _Ids:
     contacts: Ints
     """Of `recent`."""
     hidden: list[str]
+    """Besides the history."""
+    history: str
+    """`History.joined`"""
     wanted: Wanted
 
 
@@ -91,8 +95,8 @@ class CandidatesWriter:
             )
             self._asked.append(asked)
 
-    def send(self, transaction: TransactionLike) -> None:
-        """Send the candidates of all that was noted; forgets it. What is too late becomes an outcome."""
+    def take(self, transaction: TransactionLike) -> list[tuple[int, Folded, Candidates]]:
+        """(partition, user, candidates) of all that was noted; forgets it. What is too late becomes an outcome."""
         asked, self._asked = self._asked, []
         in_time = []
         for entry in asked:
@@ -107,13 +111,14 @@ class CandidatesWriter:
             else:
                 in_time.append(entry)
         if not in_time:
-            return
+            return []
         wanted = [self._wanted(entry) for entry in in_time]
         variants = [self._variants.of(entry.folded.user_id) for entry in in_time]
         chosen = self._chosen(wanted, variants)
-        for entry, ids, selected, variant in zip(in_time, wanted, chosen, variants, strict=True):
-            value = CANDIDATES.write(self._packed(entry, ids, selected, variant))
-            transaction.send(self._topics.candidates.name, entry.partition, entry.key, value)
+        return [
+            (entry.partition, entry.folded, self._packed(entry, ids, selected, variant))
+            for entry, ids, selected, variant in zip(in_time, wanted, chosen, variants, strict=True)
+        ]
 
     def _chosen(self, wanted: Sequence[_Ids], variants: Sequence[str]) -> Iterator[Selected]:
         """Candidates for each, in order; those of a variant are selected together."""
@@ -127,10 +132,10 @@ class CandidatesWriter:
 
     def _wanted(self, entry: _Asked) -> _Ids:
         items, profile, request = self._knowledge.items, entry.folded.profile, entry.request
-        hidden = [*profile.contacts.ids(), *profile.blocked]
+        hidden, joined = list(profile.blocked), profile.contacts.joined
         history = entry.folded.numbers
         if history is None:
-            history = items.numbers(hidden[: len(profile.contacts)])
+            history = items.numbers(profile.contacts.ids())
         hidden_numbers = np.concatenate([history, items.numbers(profile.blocked)]) if profile.blocked else history
         after_pause = self._after_pause(entry)
         most = self._settings.pause_recent_items if after_pause else self._settings.recent_items
@@ -139,7 +144,8 @@ class CandidatesWriter:
         recent_numbers = history[len(history) - len(recent) :][::-1]
         rated = contacts
         if self._knowledge.returning.any:
-            hidden, hidden_numbers = self._not_returned(entry, hidden, hidden_numbers)
+            hidden, hidden_numbers = self._not_returned(entry, hidden_numbers)
+            joined = END
         known_count, only = len(hidden), None
         if request is not None:
             # Ids that a request names are taken from strangers: unknown ones get no number.
@@ -170,18 +176,17 @@ class CandidatesWriter:
             strengths=self._knowledge.strengths_of(profile) if self._by_users and profile.consent else None,
             ratings=ratings_given(rated),
         )
-        return _Ids(recent, contacts, hidden, wanted)
+        return _Ids(recent, contacts, hidden, joined, wanted)
 
     def _after_pause(self, entry: _Asked) -> bool:
         """Whether the user was away for long before asking. Who just did something was not, however it is dated."""
         last_ms = entry.folded.profile.last_ms
         return entry.request is not None and 0 < last_ms <= entry.asked_ms - self._settings.pause_s * 1000
 
-    def _not_returned(
-        self, entry: _Asked, hidden: list[str], numbers: NDArray[np.int64]
-    ) -> tuple[list[str], NDArray[np.int64]]:
-        """The hidden items, contacts first, without the contacts that rules let come again by now."""
+    def _not_returned(self, entry: _Asked, numbers: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
+        """Contacts and blocked items, of these numbers, without the contacts that rules let come again by now."""
         profile = entry.folded.profile
+        hidden = [*profile.contacts.ids(), *profile.blocked]
         count = len(profile.contacts)
         last_s = times_of(profile.contacts.contacts())
         stay = np.ones(len(hidden), np.bool_)
@@ -230,4 +235,5 @@ class CandidatesWriter:
             actions=actions(ids.contacts, self._letters),
             after_pause=ids.wanted.after_pause,
             ratings=b"" if selected.ratings is None else pack_floats(selected.ratings),
+            history=ids.history,
         )

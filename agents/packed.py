@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from agents.errors import RecordError
 from agents.records import Filters
+from models.history import END
 from models.live_hits import LiveUser
 from models.profile import Finite, Profile
 
@@ -171,7 +172,7 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     recent: list[str]
     """Newest items of the history, newest first."""
     seen: list[str]
-    """Items that must not be in the list."""
+    """Items that must not be in the list, besides those of `history`."""
     items: list[str]
     sources: list[str]
     """Names of the score rows."""
@@ -191,6 +192,8 @@ class Candidates(msgspec.Struct, array_like=True, gc=False):
     """The user was away for long before asking."""
     ratings: bytes = b""
     """Of each candidate the rating that is expected of the user, float32; empty: the user rates nothing."""
+    history: str = END
+    """Ids of the history, as in `models.history.History.joined`: no candidate is one of them."""
 
 
 class RankerState(msgspec.Struct, array_like=True, gc=False):

@@ -106,6 +106,9 @@ class Settings(SecuritySettings):
         97, ge=1, description="An erasure is remembered so long: a week more than any topic keeps its records."
     )
     request_deadline_ms: int = Field(0, ge=0, description="Deadline of requests that name none; 0: no deadline.")
+    lists_by: Literal["scorer", "profiles"] = Field(
+        "scorer", description="Who makes the lists; `profiles`: its workers, a hop less, but no model reads texts."
+    )
 
     # --- similarity
     pair_window: int = Field(50, ge=1, le=1_000, description="Pairs reach so many places back in a history (W).")
@@ -218,6 +221,16 @@ class Settings(SecuritySettings):
     def _embedded_is_plain(self) -> Self:
         if self.embedded and self.security_protocol != "PLAINTEXT":
             raise ValueError("PROFILESTREAM_EMBEDDED: the embedded broker speaks PLAINTEXT alone: unset one of both")
+        return self
+
+    @model_validator(mode="after")
+    def _models_have_a_scorer(self) -> Self:
+        if self.lists_by == "profiles":
+            for name in ("bert_model", "cross_model"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"{variable(name)}: only a scorer reads texts: unset it, or set {variable('lists_by')}=scorer"
+                    )
         return self
 
     @field_validator("variants", mode="before")

@@ -31,6 +31,8 @@ from models.shrinking import shrink
 
 MOST_ROW_BYTES = 512 * 1024
 """A message holds 1 MB, and the history goes into candidates too. With ids of 40 bytes it is a history of 10,000."""
+MOST_GROWTH = 32 * 1024
+"""A record makes a row longer by less: a list of 100 items with ids of 256 bytes and their features is the most."""
 
 BEFORE_ERASURE = "before_erasure"
 NO_CONSENT = "no_consent"
@@ -47,7 +49,6 @@ class Folded:
     """Kafka time up to which nothing of the user counts: of an erasure, or of giving or withdrawing consent."""
     erased: bool = False
     """Whether that time is new and must be remembered."""
-    row: bytes | None = None
     changes: list[HistoryChange] = field(default_factory=list)
     segment: str = ""
     outcomes: list[bytes] = field(default_factory=list)
@@ -82,17 +83,14 @@ def profile_config(settings: Settings) -> ProfileConfig:
     )
 
 
-def _packed(folded: Folded) -> bytes:
-    """The profile's row; one that would be too long gives up the oldest part of its history, as often as it must."""
-    row = PROFILE.write(folded.profile)
-    while len(row) > MOST_ROW_BYTES and (change := shrink(folded.profile)) is not None:
+def _shrink(folded: Folded) -> None:
+    """Give up the oldest part of a history whose row would be too long, as often as it must be."""
+    while len(PROFILE.write(folded.profile)) > MOST_ROW_BYTES and (change := shrink(folded.profile)) is not None:
         folded.changes.append(change)
-        row = PROFILE.write(folded.profile)
-    return row
 
 
 class UserFolder:
-    """Folds the records of one user after the other."""
+    """Folds the records of one user after the other, each in two steps: between these, lists can be noted."""
 
     def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
         self._config = profile_config(settings)
@@ -126,11 +124,31 @@ class UserFolder:
                 folded.old_requests.append((record, request))
                 folded.ignore(record, BEFORE_ERASURE)
         folded.segment = segment_of(folded.profile, self._segment_attributes)
-        folded.row = None if folded.profile == Profile() else _packed(folded)
+        grown = MOST_GROWTH * (len(work.users) + len(work.recommendations) + len(work.events))
+        if len(row or b"") + grown > MOST_ROW_BYTES:
+            _shrink(folded)
         folded.numbers = self._numbers(folded, known.numbers)
-        if folded.row is not None:
-            self._known.keep(work.user_id, folded.row, Known(folded.profile, folded.numbers))
         return folded
+
+    def note(self, folded: Folded, sent: Recommendation, now_ms: int) -> Iterator[bytes]:
+        """Let a list be in flight that leaves in this transaction; outcomes of those that it closes.
+
+        The oldest one beyond the limit stays until the user's next event: most outcomes leave before lists are made.
+        """
+        if folded.profile.consent:
+            yield from self._followed(folded, sent, now_ms, more=1)
+
+    def finish(self, folded: Folded) -> bytes | None:
+        """The profile's row; None: there is to be none. Nothing of the profile may change afterwards."""
+        profile = folded.profile
+        if profile == Profile():
+            return None
+        row = PROFILE.write(profile)
+        while len(row) > MOST_ROW_BYTES and profile.lists:
+            profile.lists = profile.lists[1:]
+            row = PROFILE.write(profile)
+        self._known.keep(folded.user_id, row, Known(profile, folded.numbers))
+        return row
 
     def _numbers(self, folded: Folded, numbers: Ints | None) -> Ints | None:
         """Of the items of the history, from those before these changes; None: nobody asks for them."""
@@ -162,16 +180,21 @@ class UserFolder:
         if not profile.consent or asked_ms <= folded.erased_ms:
             folded.ignore(record, BEFORE_ERASURE if profile.consent else NO_CONSENT)
             return
+        folded.outcomes += self._followed(folded, recommendation, record.timestamp)
+
+    def _followed(self, folded: Folded, sent: Recommendation, sent_ms: int, more: int = 0) -> Iterator[bytes]:
+        """Outcomes of a list's arrival."""
+        profile = folded.profile
         flight = ListInFlight(
-            recommendation.recommendation_id,
-            [item.item_id for item in recommendation.items],
-            pack_features([item.features for item in recommendation.items]),
-            record.timestamp,
+            sent.recommendation_id,
+            [item.item_id for item in sent.items],
+            pack_features([item.features for item in sent.items]),
+            sent_ms,
             profile.events,
-            variant=recommendation.variant,
-            sources=[lead_source(item) for item in recommendation.items],
+            variant=sent.variant,
+            sources=[lead_source(item) for item in sent.items],
         )
-        folded.outcomes += self._written(folded.user_id, arrive(profile, flight, self._lists))
+        return self._written(folded.user_id, arrive(profile, flight, self._lists, more))
 
     def _absorb(self, folded: Folded, events: list[tuple[Record, Event, int]]) -> None:
         profile = folded.profile

@@ -27,6 +27,12 @@ POLL_S = 0.1
 STOP_TIMEOUT_S = 15.0
 
 
+def cpu_s_of(pid: int) -> float:
+    """CPU seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
 @dataclass
 class Measured:
     """A process, its CPU seconds and its largest memory so far."""
@@ -42,8 +48,7 @@ class Measured:
         """Read the process's counters. Raises `RuntimeError` with the end of its log if it has ended."""
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.log.read_text()[-3000:]}")
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        self.cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        self.cpu_s = cpu_s_of(self.process.pid)
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM"):
                 self.peak_mb = int(line.split()[1]) / 1024

@@ -8,8 +8,9 @@ program that keeps the same histories and co-counts (`peers/kstreams/PipelinePee
 benchmarks.update --prepare` compiles it) does the same. Once all is published, the co-counts of both are compared with
 a plain replay; if they differ there is no result.
 *Latency*: a profiles, a similarity and a scorer worker (no BERT), open load in the workload's mix (70 % views, 20 %
-clicks, 7 % carts, 3 % purchases; all but views trigger a list), and of purchases alone, each of which does. A broker of
-its own is started beside them, on the same cores; nothing else should run on the machine.
+clicks, 7 % carts, 3 % purchases; all but views trigger a list), and of purchases alone, each of which does. Then
+without a scorer: profiles workers make the lists (`PROFILESTREAM_LISTS_BY`). A broker of its own is started beside
+them, on the same cores; nothing else should run on the machine.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from benchmarks.harness import (
     Measured,
     Offsets,
     Pace,
+    cpu_s_of,
     kafka,
     machine,
     pace_of,
@@ -145,32 +147,29 @@ def _check(settings: Settings, topic: Topic, count: int, read: Callable[[bytes],
         raise RuntimeError(f"{topic.name}: co-counts of {wrong} items are not those of a replay")
 
 
-def latencies(broker: LocalKafka, folder: Path, rates: list[int], seconds: float) -> dict[str, Any]:
-    """Event → candidates and event → list at some rates, in both mixes; CPU of each worker, in cores."""
-    settings = settings_of(broker, folder, "latency-")
+def latencies(broker: LocalKafka, folder: Path, lists_by: str, rates: list[int], seconds: float) -> dict[str, Any]:
+    """Event → candidates and event → list at some rates, in both mixes; CPU of each worker and the broker, in cores."""
+    settings = settings_of(broker, folder, f"latency-{lists_by}-", lists_by=lists_by)
     workload.produce(settings, HISTORY)
+    by_scorer = lists_by == "scorer"
     drained, found = Drained(settings, HISTORY), dict[str, Any]()
     with ExitStack() as stack:
-        pace = {"PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S)}
-        workers = _start(stack, ["profiles", "similarity", "scorer"], settings, folder, **pace)
+        more = {"PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S), "PROFILESTREAM_LISTS_BY": lists_by}
+        kinds = ["profiles", "similarity", *(["scorer"] if by_scorer else [])]
+        workers = _start(stack, kinds, settings, folder, **more)
         wait_until(drained, workers, "the history")
         latency.measure(settings, rates[0], WARM_UP_S, (latency.lists_of,), MIX)
-        for kinds, what in ((MIX, "mix"), (("purchase",), "purchases")):
+        pids = {one.name.split("-")[0]: one.process.pid for one in workers} | {"broker": broker.status().pid or 0}
+        for types, what in ((MIX, "mix"), (("purchase",), "purchases")):
             for rate in rates:
-                before = {one.name: _cpu_s(one) for one in workers}
-                both = (latency.candidates_of, latency.lists_of)
-                hop, whole = latency.measure(settings, rate, seconds, both, kinds)
-                cores = {
-                    one.name.split("-")[0]: round((_cpu_s(one) - before[one.name]) / seconds, 2) for one in workers
-                }
-                found[f"{what}, {rate:,} events/s"] = {"candidates": hop, "list": whole, "cores": cores}
+                before = {name: cpu_s_of(pid) for name, pid in pids.items()}
+                arrivals = (latency.lists_of, *([latency.candidates_of] if by_scorer else []))
+                whole, *hop = latency.measure(settings, rate, seconds, arrivals, types)
+                cores = {name: round((cpu_s_of(pid) - before[name]) / seconds, 2) for name, pid in pids.items()}
+                row = {"list": whole, "cores": cores, **({"candidates": hop[0]} if hop else {})}
+                found[f"{what}, {rate:,} events/s"] = row
                 wait_until(drained, workers, "what is behind")
     return found
-
-
-def _cpu_s(process: Measured) -> float:
-    process.sample()
-    return process.cpu_s
 
 
 def show(result: dict[str, Any]) -> None:
@@ -179,16 +178,18 @@ def show(result: dict[str, Any]) -> None:
     for name in ("drain", "drain, kstreams"):
         if name in result:
             console.print(name, result[name])
-    table = Table("load", "lists", "to candidates p50 / p99", "to list p50 / p99 / p99.9, ms", "cores")
-    for name, row in result.get("latency", {}).items():
-        hop, whole = row["candidates"], row["list"]
-        table.add_row(
-            name,
-            f"{whole['answered']:,} of {whole['asked']:,}",
-            f"{hop['p50_ms']} / {hop['p99_ms']}",
-            f"{whole['p50_ms']} / {whole['p99_ms']} / {whole['p99.9_ms']}",
-            ", ".join(f"{kind} {cores}" for kind, cores in row["cores"].items()),
-        )
+    table = Table("load", "lists by", "lists", "to candidates p50 / p99", "to list p50 / p99 / p99.9, ms", "cores")
+    for lists_by, rows in result.get("latency", {}).items():
+        for name, row in rows.items():
+            hop, whole = row.get("candidates"), row["list"]
+            table.add_row(
+                name,
+                lists_by,
+                f"{whole['answered']:,} of {whole['asked']:,}",
+                f"{hop['p50_ms']} / {hop['p99_ms']}" if hop else "",
+                f"{whole['p50_ms']} / {whole['p99_ms']} / {whole['p99.9_ms']}",
+                ", ".join(f"{kind} {cores}" for kind, cores in row["cores"].items()),
+            )
     console.print(table)
 
 
@@ -215,7 +216,10 @@ def main() -> None:
                     print(f"Kafka Streams is left out: {exc}")
         # Another broker: the first one goes on compacting what was drained, on the same cores.
         with kafka(folder / "fresh-kafka", arguments.port) as broker:
-            result["latency"] = latencies(broker, folder, arguments.rates, arguments.seconds)
+            result["latency"] = {
+                lists_by: latencies(broker, folder, lists_by, arguments.rates, arguments.seconds)
+                for lists_by in ("scorer", "profiles")
+            }
     result["machine"] = machine()
     show(result)
     arguments.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")

@@ -55,8 +55,11 @@ def act(profile: Profile, event: EarlyAction, config: ListConfig) -> Iterator[At
         profile.early = [*profile.early, event][-EARLY_KEPT:]
 
 
-def arrive(profile: Profile, flight: ListInFlight, config: ListConfig) -> Iterator[Attributed]:
-    """A list was sent to the user: follow it, apply what was done to it already, close the oldest beyond the limit."""
+def arrive(profile: Profile, flight: ListInFlight, config: ListConfig, more: int = 0) -> Iterator[Attributed]:
+    """A list was sent to the user: follow it, apply what was done to it already, close the oldest beyond the limit.
+
+    `more`: so many beyond it are left to `close_old`.
+    """
     if not config.kept or any(known.recommendation_id == flight.recommendation_id for known in profile.lists):
         return
     profile.lists = [*profile.lists, flight]
@@ -65,15 +68,19 @@ def arrive(profile: Profile, flight: ListInFlight, config: ListConfig) -> Iterat
         profile.early = [event for event in profile.early if event.recommendation_id != flight.recommendation_id]
         for event in waiting:
             yield from _touch(flight, event)
-    while len(profile.lists) > config.kept:
+    while len(profile.lists) > config.kept + more:
         yield from _close(profile.lists.pop(0), flight.sent_ms)
 
 
 def close_old(profile: Profile, now_ms: int, config: ListConfig) -> Iterator[Attributed]:
-    """Close the lists whose events or time have passed."""
+    """Close the lists whose events or time have passed, and the oldest beyond the limit."""
     kept = []
-    for flight in profile.lists:
-        old = profile.events - flight.event_count >= config.events or now_ms - flight.sent_ms >= config.seconds * 1000
+    for younger, flight in zip(reversed(range(len(profile.lists))), profile.lists, strict=True):
+        old = (
+            younger >= config.kept
+            or profile.events - flight.event_count >= config.events
+            or now_ms - flight.sent_ms >= config.seconds * 1000
+        )
         if old:
             yield from _close(flight, now_ms)
         else:

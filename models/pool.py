@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.history import END
 from models.item_index import Floats, ItemIndex, Places
 from models.ranking import nearest
 from models.rules.guard import Limits, allowed_items, kept
@@ -32,7 +33,7 @@ class ListInput:
     recent: list[str]
     """Newest first."""
     out: frozenset[str]
-    """Items that may not be in the list."""
+    """Items that may not be in the list, …"""
     history_length: int = 0
     context_item: str = ""
     """The item on the page: counts as the newest."""
@@ -49,6 +50,8 @@ class ListInput:
     exclude_categories: list[str] = field(default_factory=list)
     only: list[str] = field(default_factory=list)
     """The only items that may be; empty: all."""
+    history: str = END
+    """… nor may these, `History.joined`; `items` holds none of them."""
 
 
 @dataclass
@@ -68,6 +71,7 @@ def limits_of(one: ListInput, index: ItemIndex) -> Limits:
         index.category_numbers(one.categories) if one.categories else None,
         index.category_numbers(one.exclude_categories) if one.exclude_categories else None,
         frozenset(one.only) if one.only else None,
+        one.history,
     )
 
 
@@ -82,7 +86,7 @@ def make_pool(
     """Candidates that pass the rules, and their sources; with `cosines` [N] the content score is the last of these."""
     places = index.places(one.items)
     no_catalogue = not len(index) and not (one.categories or one.only)
-    keep = kept(one.items, places, index, limits, rules, unknown_allowed=no_catalogue)
+    keep = kept(one.items, places, index, limits, rules, unknown_allowed=no_catalogue, proposed=True)
     if len(keep) == len(one.items):
         pool = Pool(list(one.items), places, one.scores, one.because)
     else:

@@ -80,6 +80,9 @@ class MemoryTransaction:
         """Nobody audits an evaluation."""
         return {partition: {} for partition in partitions}
 
+    def let_go(self) -> None:
+        """Nothing is held."""
+
     def forward(self, record: Record, partition: int) -> None:
         """Send a record on to the partition of its topic where it belongs."""
         self._log.send(record.topic, partition, record.key, record.value, list(record.headers), record.timestamp)

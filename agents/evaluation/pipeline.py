@@ -21,9 +21,9 @@ from agents.records import Filters, Item, ModelVersion, Recommendation, Request,
 from agents.rules import read_rule
 from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
-from agents.scorer import Scorer
 from agents.scoring.lists import ListMaker, rank_config
 from agents.scoring.models import ANNOUNCED, load_encoder, load_second_stage
+from agents.scoring.scorer import Scorer
 from agents.scoring.vector_store import VectorStore
 from agents.scoring.views import read_taken
 from agents.security import variable
@@ -47,7 +47,13 @@ def evaluation_settings(settings: Settings) -> Settings:
 
     All users are in the default variant: to evaluate another one, its settings are given to all.
     """
-    changed = {"user_partitions": 1, "item_partitions": 1, "trigger_types": (), "trigger_max_age_s": 0.0}
+    changed = {
+        "user_partitions": 1,
+        "item_partitions": 1,
+        "trigger_types": (),
+        "trigger_max_age_s": 0.0,
+        "lists_by": "scorer",
+    }
     changed["scorer_batch"] = sys.maxsize  # no batch is a backlog
     return settings.model_copy(update={**changed, "variants": {}})
 
@@ -68,7 +74,7 @@ class Pipeline:
         self._topics = build_topics(settings)
         self._log, self._played_ms = MemoryLog(now_ms), now_ms
         self._recent = settings.recent_items
-        self._profiles, self._profile_table = ProfilesAgent(settings), MemoryTable()
+        self._profiles, self._profile_table = ProfilesAgent(settings, Metrics()), MemoryTable()
         self._similarity, self._row_table = SimilarityAgent(settings), MemoryTable()
         self._encoder = encoder = load_encoder(settings)
         folder = settings.data_dir / f"{settings.topic_prefix}evaluation"

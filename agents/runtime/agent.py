@@ -50,6 +50,10 @@ class TransactionLike(Protocol):
         """Send a record to an explicit partition. `timestamp_ms` 0: now."""
         ...
 
+    def let_go(self) -> None:
+        """Let the broker have what was sent and written so far, while the work goes on."""
+        ...
+
     def forward(self, record: Record, partition: int) -> None:
         """Send a record on to the partition of its topic where it belongs."""
         ...

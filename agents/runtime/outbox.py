@@ -50,6 +50,12 @@ class Outbox:
         for record in held:
             self._send(record)
 
+    def pass_on(self) -> None:
+        """Send what is held, and go on holding. Raises as `produce`."""
+        if self._held is not None:
+            self.let_go()
+            self.hold()
+
     def _send(self, record: tuple[Any, ...]) -> None:
         while True:
             try:

@@ -109,6 +109,10 @@ class Transaction:
         sent[0] += 1
         sent[1] += len(value or b"")
 
+    def let_go(self) -> None:
+        """Let the broker have what was sent and written so far, while the work goes on. Raises as `seal_rows`."""
+        self._outbox.pass_on()
+
     def forward(self, record: Record, partition: int) -> None:
         """Send a record on to the partition of its topic where it belongs."""
         headers = [*record.headers, (FORWARDED_HEADER, f"{record.partition}-{record.offset}".encode())]

@@ -1,1 +1,1 @@
-"""The parts of the scorer worker; `agents.scorer` puts them together."""
+"""How candidates become lists; `agents.scorer` is the worker around it."""

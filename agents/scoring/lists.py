@@ -16,6 +16,7 @@ from models.bert.contract import TextEncoder
 from models.candidates import SOURCES, USER_CF
 from models.experiment import DEFAULT
 from models.explored_lists import explore_lists
+from models.history import END
 from models.item_index import ItemIndex
 from models.new_items import NewItems
 from models.pool import CONTENT, RULE, ListInput
@@ -77,6 +78,8 @@ def check_candidates(candidates: Candidates) -> None:
         raise RecordError("bad_packed", "Candidates: items without sources")
     if not 1 <= candidates.k <= MOST_LIST_ITEMS:
         raise RecordError("bad_packed", f"Candidates: k is not between 1 and {MOST_LIST_ITEMS}")
+    if candidates.history[:1] != END or candidates.history[-1:] != END:
+        raise RecordError("bad_packed", "Candidates: history is not a sequence of ids")
     if len(ratings) not in {0, len(candidates.items)}:
         raise RecordError("bad_packed", "Candidates: ratings do not fit the items")
     if not (np.isfinite(scores).all() and np.isfinite(ratings).all()):
@@ -279,4 +282,5 @@ def _input(one: Candidates, query: NDArray[np.float32] | None) -> ListInput:
         categories=one.filters.categories,
         exclude_categories=one.filters.exclude_categories,
         only=one.filters.only_items,
+        history=one.history,
     )

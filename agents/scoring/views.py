@@ -63,21 +63,21 @@ class Views:
         self._models = View(settings, topics.models, read_version) if reads_models(settings) else None
         self._taken = View(settings, topics.neighbours, read_taken) if explore else None
         wanted: tuple[View[Any] | None, ...] = (self._items, self._rules, self._models, self._taken)
-        self._all = [view for view in wanted if view is not None]
+        self.all: tuple[View[Any], ...] = tuple(view for view in wanted if view is not None)
 
     def start(self, metrics: Metrics) -> None:
         """Begin to read."""
-        for view in self._all:
+        for view in self.all:
             view.start(metrics)
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """The views that were not yet read to their end once."""
-        return tuple(f"view {view.topic}" for view in self._all if not view.caught_up)
+        return tuple(f"view {view.topic}" for view in self.all if not view.caught_up)
 
     def drain(self) -> Changes:
         """What changed since the last call. Raises what ended a view."""
-        for view in self._all:
+        for view in self.all:
             if view.error is not None:
                 raise view.error
         models = self._models.drain() if self._models is not None else []

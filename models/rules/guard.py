@@ -6,10 +6,12 @@ content candidates and pinned items come from the scorer itself.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.history import END, ids_of
 from models.item_index import ItemIndex, Places
 from models.rules.item_rules import ItemRules
 
@@ -21,14 +23,21 @@ Ints = NDArray[np.integer]
 class Limits:
     """What one list may hold; categories by their numbers in the index."""
 
-    out: frozenset[str]
-    """Items that were seen, excluded or are on the page right now."""
+    named: frozenset[str]
+    """Items that are excluded, disliked or on the page right now."""
     wanted: Ints | None = None
     """The only categories that may be; None: all. −1: one that no item has."""
     unwanted: Ints | None = None
     """Categories that may not be."""
     only: frozenset[str] | None = None
     """The only items that may be; None: all."""
+    history: str = END
+    """`History.joined` of the user, whose items may not be either."""
+
+    @cached_property
+    def out(self) -> frozenset[str]:
+        """All items that may not be. A long history takes as long to cut as a list to make."""
+        return self.named.union(ids_of(self.history))
 
 
 def kept(
@@ -39,11 +48,12 @@ def kept(
     rules: ItemRules | None,
     *,
     unknown_allowed: bool = False,
+    proposed: bool = False,
 ) -> NDArray[np.intp]:
     """Places in `ids` of the candidates that may be in the list, each id once, in their order.
 
-    places: of each id in the index, −1 for what it does not hold; those stay only if `unknown_allowed`. Costs nothing
-    per item of the catalogue.
+    places: of each id in the index, −1 for what it does not hold; those stay only if `unknown_allowed`. `proposed`: no
+    item of the history is among them. Costs nothing per item of the catalogue.
     """
     fine = np.full(len(ids), unknown_allowed)
     known = places >= 0
@@ -52,7 +62,9 @@ def kept(
     if rules is not None:
         allowed = allowed & ~rules.blocked(at)
     fine[known] = _of_categories(allowed, index.categories[at] if _by_category(limits) else None, limits)
-    found, out = set[str](), limits.out | rules.blocked_ids if unknown_allowed and rules is not None else limits.out
+    found, out = set[str](), limits.named if proposed else limits.out
+    if unknown_allowed and rules is not None:
+        out = out | rules.blocked_ids
     if limits.only is None and out.isdisjoint(ids) and len(set(ids)) == len(ids):
         return np.flatnonzero(fine)
     for place, item in enumerate(ids):

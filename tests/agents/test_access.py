@@ -54,6 +54,18 @@ def test_workers_write_no_topic_of_the_catalogue_and_read_no_letters(kind: str) 
     assert "Read" not in rights[topics.dead_letters.name]
 
 
+def test_a_profiles_worker_that_makes_lists_has_the_rights_of_a_scorer() -> None:
+    topics = build_topics(SETTINGS)
+    rights = {
+        grant.name: grant.operations
+        for grant in grants_of(read_settings(topic_prefix="shop.", lists_by="profiles"), "profiles")
+    }
+    for grant in grants_of(SETTINGS, "scorer"):
+        if grant.resource == "topic" and grant.name != topics.candidates.name:
+            assert set(grant.operations) <= set(rights[grant.name])
+    assert topics.candidates.name not in rights
+
+
 def test_only_asked_for_kinds_are_printed() -> None:
     printed = CliRunner().invoke(app, ["acls", "scorer", "--principal-prefix", "p-"])
     assert printed.exit_code == 0

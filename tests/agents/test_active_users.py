@@ -6,6 +6,7 @@ from typing import Any
 from agents.evaluation.pipeline import Pipeline
 from agents.profiles import ProfilesAgent
 from agents.records import Event, User, encode_json
+from agents.runtime.metrics import Metrics
 from agents.settings import read_settings
 from agents.topics import build_topics
 from tests.agents.in_memory import Log, Worker
@@ -42,12 +43,12 @@ def test_users_with_the_same_items_speak_for_what_else_they_have() -> None:
 def test_without_candidates_of_user_cf_nothing_is_kept() -> None:
     found = played(candidates_user_cf=0)
     assert not any(listed(found).values())
-    assert ProfilesAgent(read_settings()).knowledge.active is None
+    assert ProfilesAgent(read_settings(), Metrics()).knowledge.active is None
 
 
 def test_who_withdraws_consent_or_is_erased_is_not_asked_any_more(tmp_path: Path) -> None:
     settings = read_settings(**SETTINGS, user_partitions=1)
-    agent, log, topics = ProfilesAgent(settings), Log(), build_topics(settings)
+    agent, log, topics = ProfilesAgent(settings, Metrics()), Log(), build_topics(settings)
     worker = Worker(settings, tmp_path, "profiles", agent, log)
     active = agent.knowledge.active
     assert active is not None

@@ -7,7 +7,7 @@ import pytest
 
 from agents.knowledge import Knowledge
 from agents.lists import CandidatesWriter
-from agents.packed import CANDIDATES, Candidates
+from agents.packed import Candidates
 from agents.records import Context, Request
 from agents.runtime.metrics import Metrics
 from agents.runtime.transaction import Transaction
@@ -40,13 +40,11 @@ def asked(knowledge: Knowledge, tmp_path: Path, item: str) -> tuple[Candidates, 
     )
     request = Request("u", "r", context=Context(item_id=item))
     folded = Folded("u", Profile(contacts=contacts), requests=[(Rec("requests", 0, 7, NOW_MS), request)])
-    sent = Sent()
-    producer: Any = sent
+    producer: Any = Sent()
     writer.want(0, b"u", folded)
     given = writer._wanted(writer._asked[0]).wanted.ratings
-    writer.send(Transaction(producer, None, ("dead-letters", 4), Metrics(), NOW_MS))
-    ((_, _, _, value, _),) = sent.records
-    return CANDIDATES.read(value or b""), None if given is None else given.tolist()
+    ((_, _, candidates),) = writer.take(Transaction(producer, None, ("dead-letters", 4), Metrics(), NOW_MS))
+    return candidates, None if given is None else given.tolist()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from agents.records import Request
 from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
 from agents.runtime.transaction import Transaction
-from agents.scorer import Scorer
+from agents.scoring.scorer import Scorer
 from agents.settings import read_settings
 from agents.users import Folded
 from models.profile import Profile
@@ -68,9 +68,10 @@ def test_in_the_profiles_worker(sent: Committing, metrics: Metrics, transaction:
         (Rec("requests", 1, 8, NOW_MS - 1_000), Request("u", "in time", deadline_ms=1_000)),
     ]
     writer.want(1, b"u", Folded("u", Profile(), requests=list(requests)))
-    writer.send(transaction)
-    assert [topic for topic, *_ in sent.records] == ["outcomes", "candidates"]
-    _, partition, key, value, _ = sent.records[0]
+    ((to, _, candidates),) = writer.take(transaction)
+    assert (to, candidates.request_id) == (1, "in time")
+    ((topic, partition, key, value, _),) = sent.records
+    assert topic == "outcomes"
     told = json.loads(value or b"")
     assert (partition, key, told["outcome"], told["request_id"]) == (1, b"u", "expired", "late")
     assert (told["recommendation_id"], told["timestamp"]) == ("requests-1-7", NOW_MS / 1000)

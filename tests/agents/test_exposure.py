@@ -17,7 +17,7 @@ from agents.packed import NEIGHBOURS, Neighbours, pack_floats, pack_ints
 from agents.ranker import read_version
 from agents.records import Item, ModelVersion, Outcome, OutcomeKind, encode_json
 from agents.runtime.metrics import Metrics
-from agents.scorer import Scorer
+from agents.scoring.scorer import Scorer
 from agents.scoring.views import read_taken
 from agents.settings import read_settings
 from models.exposure import after

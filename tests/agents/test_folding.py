@@ -1,6 +1,7 @@
 """What one user's records do to the profile, and what follows from them."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from agents.knowledge import Knowledge
 from agents.packed import PROFILE
 from agents.records import Event, RankedItem, Recommendation, User
 from agents.runtime.batch import Record
-from agents.settings import read_settings
+from agents.settings import Settings, read_settings
 from agents.user_work import UserWork
 from agents.users import Folded, UserFolder
 from models.profile import Profile
@@ -28,13 +29,31 @@ def buy(item: str, event_id: str | None = None) -> Event:
     return Event("u", "purchase", item, event_id=event_id)
 
 
+@dataclass
+class Finished(Folded):
+    """What follows from one user's records, with the row."""
+
+    row: bytes | None = None
+
+
+class Folding:
+    """A folder that finishes each user at once."""
+
+    def __init__(self, settings: Settings, knowledge: Knowledge) -> None:
+        self._folder = UserFolder(settings, knowledge)
+
+    def fold(self, work: UserWork, row: bytes | None, erased_ms: int = 0) -> Finished:
+        folded = self._folder.fold(work, row, erased_ms)
+        return Finished(**vars(folded), row=self._folder.finish(folded))
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> UserFolder:
+def folder(tmp_path: Path) -> Folding:
     settings = read_settings(data_dir=tmp_path, lists_in_flight=1)
-    return UserFolder(settings, Knowledge(settings))
+    return Folding(settings, Knowledge(settings))
 
 
-def row(folded: Folded) -> bytes:
+def row(folded: Finished) -> bytes:
     assert folded.row is not None
     return folded.row
 
@@ -44,21 +63,21 @@ def sent(name: str, *items: str) -> Recommendation:
     return Recommendation(name, "u", ranked, [name], 1.0)
 
 
-def test_only_events_of_triggering_types_ask_for_a_list(folder: UserFolder) -> None:
+def test_only_events_of_triggering_types_ask_for_a_list(folder: Folding) -> None:
     work = UserWork("u", events=events(Event("u", "view", "a"), buy("b"), Event("u", "impression", "c")))
     folded = folder.fold(work, None)
     assert [trigger.offset for trigger in folded.triggers] == [1]
     assert list(PROFILE.read(row(folded)).contacts) == ["a", "b"]
 
 
-def test_a_double_is_no_event(folder: UserFolder) -> None:
+def test_a_double_is_no_event(folder: Folding) -> None:
     work = UserWork("u", events=events(buy("a", event_id="1"), buy("b", event_id="1")))
     folded = folder.fold(work, None)
     assert [trigger.offset for trigger in folded.triggers] == [0]
     assert folder.fold(work, row(folded)).triggers == []
 
 
-def test_erasure_takes_the_pairs_back_and_older_records_do_not_bring_the_user_back(folder: UserFolder) -> None:
+def test_erasure_takes_the_pairs_back_and_older_records_do_not_bring_the_user_back(folder: Folding) -> None:
     first = folder.fold(UserWork("u", events=events(buy("a"), buy("b"))), None)
     erased = folder.fold(UserWork("u", users=[(record(0, 2_000), None)]), row(first))
     (change,) = erased.changes
@@ -71,7 +90,7 @@ def test_erasure_takes_the_pairs_back_and_older_records_do_not_bring_the_user_ba
     assert list(PROFILE.read(row(new)).contacts) == ["c"]
 
 
-def test_without_consent_nothing_is_kept_but_that_fact(folder: UserFolder) -> None:
+def test_without_consent_nothing_is_kept_but_that_fact(folder: Folding) -> None:
     first = folder.fold(UserWork("u", events=events(buy("a"))), None)
     work = UserWork("u", users=[(record(0), User("u", consent=False))], events=events(buy("b")))
     folded = folder.fold(work, row(first))
@@ -83,7 +102,7 @@ def test_without_consent_nothing_is_kept_but_that_fact(folder: UserFolder) -> No
     assert PROFILE.read(row(back)) == Profile(attributes={"age": "25-34"}, declared=["tea"])
 
 
-def test_what_a_list_led_to_is_told_with_the_features_that_the_ranker_saw(folder: UserFolder) -> None:
+def test_what_a_list_led_to_is_told_with_the_features_that_the_ranker_saw(folder: Folding) -> None:
     listed = folder.fold(UserWork("u", recommendations=[(record(0), sent("one", "a", "b"))]), None)
     bought = folder.fold(UserWork("u", events=events(buy("b"))), row(listed))
     (outcome,) = [json.loads(value) for value in bought.outcomes]
@@ -96,5 +115,5 @@ def test_what_a_list_led_to_is_told_with_the_features_that_the_ranker_saw(folder
     assert outcome["choice"] is None
 
 
-def test_a_user_of_whom_nothing_is_known_has_no_row(folder: UserFolder) -> None:
+def test_a_user_of_whom_nothing_is_known_has_no_row(folder: Folding) -> None:
     assert folder.fold(UserWork("u"), None).row is None

@@ -10,6 +10,7 @@ import pytest
 from agents.item_rows import SEGMENTS_KEPT
 from agents.packed import CO_COUNTS, PROFILE, ROW_BODY, ROW_HEAD, unpack_ints
 from agents.profiles import ProfilesAgent
+from agents.runtime.metrics import Metrics
 from agents.settings import Settings, read_settings
 from agents.similarity import SimilarityAgent
 from agents.topics import build_topics
@@ -45,7 +46,7 @@ def log() -> Log:
 
 @pytest.fixture
 def profiles(settings: Settings, tmp_path: Path, log: Log) -> Iterator[Worker]:
-    worker = Worker(settings, tmp_path, "profiles", ProfilesAgent(settings), log)
+    worker = Worker(settings, tmp_path, "profiles", ProfilesAgent(settings, Metrics()), log)
     yield worker
     worker.close()
 

@@ -12,10 +12,10 @@ from agents.packed import PROFILE
 from agents.records import Event, Request, User
 from agents.settings import Settings, read_settings
 from agents.user_work import UserWork
-from agents.users import Folded, UserFolder
+from agents.users import Folded
 from models.history import History
 from models.profile import Profile, pack_contact
-from tests.agents.test_folding import buy, events, record
+from tests.agents.test_folding import Folding, buy, events, record
 
 SETTINGS = read_settings(data_dir=Path("nowhere"), history_size=5)
 EVENTS = st.builds(buy, st.sampled_from("abcdefghij")) | st.builds(
@@ -30,9 +30,9 @@ def profile(*items: str) -> tuple[bytes, Profile]:
     return PROFILE.write(found), found
 
 
-def folding(settings: Settings) -> tuple[UserFolder, Knowledge]:
+def folding(settings: Settings) -> tuple[Folding, Knowledge]:
     knowledge = Knowledge(settings)
-    return UserFolder(settings, knowledge), knowledge
+    return Folding(settings, knowledge), knowledge
 
 
 @given(st.lists(st.tuples(WORK, st.integers(0, 4)), max_size=12))

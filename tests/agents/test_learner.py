@@ -13,7 +13,7 @@ from agents.packed import CANDIDATES
 from agents.ranker import RANKER, read_version
 from agents.records import Choice, ModelVersion, Outcome, encode_json
 from agents.runtime.metrics import Metrics
-from agents.scorer import Scorer
+from agents.scoring.scorer import Scorer
 from agents.settings import read_settings
 from tests.agents.learner_support import WANTED, keyed, outcomes
 from tests.agents.scorer_support import make_candidates

@@ -12,16 +12,16 @@ from agents.records import Event, RankedItem, Recommendation, Request, User
 from agents.runtime.batch import Record
 from agents.settings import read_settings
 from agents.user_work import UserWork
-from agents.users import MOST_ROW_BYTES, Folded, UserFolder
+from agents.users import MOST_ROW_BYTES, Folded
 from models.catalogue import Entry
 from models.features import pack_features
 from models.profile import BLOCKED_KEPT, ListInFlight, Profile, unpack_contact
-from tests.agents.test_folding import buy, events, record, row, sent
+from tests.agents.test_folding import Finished, Folding, buy, events, record, row, sent
 
 
-def folder(data: Path, **options: object) -> UserFolder:
+def folder(data: Path, **options: object) -> Folding:
     settings = read_settings(data_dir=data, **options)
-    return UserFolder(settings, Knowledge(settings))
+    return Folding(settings, Knowledge(settings))
 
 
 def outcomes(folded: Folded) -> list[tuple[Any, ...]]:
@@ -29,7 +29,7 @@ def outcomes(folded: Folded) -> list[tuple[Any, ...]]:
     return [(one["recommendation_id"], one["outcome"], one["item_id"]) for one in found]
 
 
-def profile(folded: Folded) -> Profile:
+def profile(folded: Finished) -> Profile:
     return PROFILE.read(row(folded))
 
 
@@ -181,7 +181,7 @@ def test_the_catalogue_gives_the_words_of_interests(tmp_path: Path) -> None:
     knowledge = Knowledge(settings)
     knowledge.catalogue.put("a", Entry(("cups",), ("red", "cups")))
     work = UserWork("u", users=[(record(0), User("u", {"land": "fr", "age": "25-34"}))], events=events(buy("a")))
-    folded = UserFolder(settings, knowledge).fold(work, None)
+    folded = Folding(settings, knowledge).fold(work, None)
     assert profile(folded).interests == {"cups": 0.5, "red": 0.5}
     assert folded.segment == "age=25-34|land=fr"
 

@@ -17,7 +17,7 @@ from agents.profiles import ProfilesAgent
 from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
 from agents.runtime.transaction import Transaction
-from agents.scorer import Scorer
+from agents.scoring.scorer import Scorer
 from agents.settings import read_settings
 from agents.variants import assignment, by_variant
 from models.experiment import Assignment
@@ -75,7 +75,7 @@ def asked(folder: Path, **options: object) -> dict[str, Candidates]:
     settings = read_settings(
         user_partitions=1, item_partitions=1, data_dir=folder, trigger_types="view", trigger_max_age_s=0, **options
     )
-    agent, log = ProfilesAgent(settings), Log(now_ms=NOW_MS)
+    agent, log = ProfilesAgent(settings, Metrics()), Log(now_ms=NOW_MS)
     for number in range(10):
         near = [f"i{other}" for other in range(1, 6)] if number == 0 else []
         ones = pack_ints(np.ones(len(near), np.int64))
@@ -120,7 +120,7 @@ def test_another_worker_and_another_start_deal_out_the_same(tmp_path: Path) -> N
 def test_a_request_that_expired_names_the_variant(tmp_path: Path) -> None:
     settings = read_settings(user_partitions=1, item_partitions=1, data_dir=tmp_path, variants={"all": {"share": 1}})
     log = Log(now_ms=NOW_MS)
-    worker = Worker(settings, tmp_path, "profiles", ProfilesAgent(settings), log)
+    worker = Worker(settings, tmp_path, "profiles", ProfilesAgent(settings, Metrics()), log)
     worker.absorb("requests", [Rec("requests", 0, 0, 1, b"u", b'{"user_id": "u", "deadline_ms": 1}')])
     worker.close()
     (outcome,) = log.all("outcomes")

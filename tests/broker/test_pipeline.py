@@ -2,6 +2,7 @@
 
 events ─► profiles 1, 2 ─► cooccurrence ─► similarity ─► neighbours
 requests ─┘  ✂ SIGKILL └─► candidates ─► scorer ─► recommendations    ✂ SIGKILL
+                       └─► recommendations, where profiles workers make the lists
 """
 
 import json
@@ -25,8 +26,8 @@ KILL_PROFILES_AT, KILL_SIMILARITY_AT = 12_000, 25_000
 CHUNK = 5_000
 
 
-@pytest.fixture
-def settings(kafka: str, unique: str, tmp_path: Path) -> Settings:
+@pytest.fixture(params=["scorer", "profiles"])
+def settings(kafka: str, unique: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     return broker_settings(
         kafka,
         unique,
@@ -35,6 +36,7 @@ def settings(kafka: str, unique: str, tmp_path: Path) -> Settings:
         neighbours_published=50,
         rows_published_per_s=20_000,
         max_batch_records=3_000,
+        lists_by=request.param,
     )
 
 
@@ -71,7 +73,8 @@ def test_everything_equals_a_plain_replay_although_workers_are_killed(settings: 
     records, good = events_and_faults()
     asked = requests(sorted({event["user_id"] for event in good}))
     with cluster(settings, tmp_path) as workers:
-        workers.start("scorer")
+        if settings.lists_by == "scorer":
+            workers.start("scorer")
         similarity = workers.start("similarity")
         first, _ = workers.start("profiles", "1"), workers.start("profiles", "2")
         kills: list[tuple[int, Callable[[], None]]] = [

@@ -199,9 +199,11 @@ def test_what_was_falsified_is_found_and_named(settings: Settings, tmp_path: Pat
         heads = [r for r in read_all(settings, topics.item_rows_changelog.name) if (r.key or b"")[:1] == b"h"]
         head = ROW_HEAD.read(heads[-1].value or b"")
         head.users += 1
+        head.rating_sum += 1_000
         falsify(settings, topics.item_rows_changelog.name, heads[-1], ROW_HEAD.write(head))
-        kinds = {one["kind"] for one in differences(verify(settings)[1])}
-        assert {"item row differs from cooccurrence", "neighbours differ"} <= kinds
+        found = differences(verify(settings)[1])
+        assert {"item row differs from cooccurrence", "neighbours differ"} <= {one["kind"] for one in found}
+        assert any("ratings, in thousandths 1000, recomputed 0" in one["detail"] for one in found)
         lost = read_all(settings, topics.recommendations.name)[-1]
         falsify(settings, topics.recommendations.name, lost, lost.value or b"")
         assert "list twice" in {one["kind"] for one in differences(verify(settings)[1])}

@@ -52,6 +52,18 @@ def test_records_leave_at_once_unless_they_are_held(broker: Broker, outbox: Outb
     assert broker.values == [b"1", b"2", None, b"3"]
 
 
+def test_what_is_passed_on_leaves_and_what_comes_then_is_held(broker: Broker, outbox: Outbox) -> None:
+    outbox.hold()
+    outbox.produce("topic", b"1", None, 0)
+    outbox.pass_on()
+    outbox.produce("topic", b"2", None, 0)
+    assert broker.values == [b"1"]
+    outbox.let_go()
+    outbox.pass_on()  # where nothing is held any more, nothing is again
+    outbox.produce("topic", b"3", None, 0)
+    assert broker.values == [b"1", b"2", b"3"]
+
+
 def test_many_records_are_not_held(broker: Broker, outbox: Outbox) -> None:
     outbox.hold()
     sent = [b"%d" % number for number in range(MOST_HELD + 2)]

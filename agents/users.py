@@ -32,7 +32,8 @@ from models.shrinking import shrink
 MOST_ROW_BYTES = 512 * 1024
 """A message holds 1 MB, and the history goes into candidates too. With ids of 40 bytes it is a history of 10,000."""
 MOST_GROWTH = 32 * 1024
-"""A record makes a row longer by less: a list of 100 items with ids of 256 bytes and their features is the most."""
+"""So much longer a record can make a row, as a list of 100 items with ids of 256 bytes does. Few make more of it, which
+still fits a message: that takes twice as much as a row."""
 
 BEFORE_ERASURE = "before_erasure"
 NO_CONSENT = "no_consent"

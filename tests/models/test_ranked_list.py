@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.bert.contract import HashEncoder
 from models.choice_model import BANDS
+from models.history import END
 from models.item_index import ItemIndex
 from models.learner import Learner
 from models.ranked_list import CONTENT, ListInput, RankConfig, rank_lists
@@ -127,8 +129,9 @@ def test_with_content_it_does_so_in_the_last_digits_alone(batch: list[ListInput]
         np.testing.assert_allclose([p.score for p in places], [p.score for p in alone], atol=1e-5)
 
 
-def test_content_alone_finds_the_nearest_items() -> None:
-    one = ListInput(3, [], ["item_cf", "popular"], NOTHING, NO_PLACES, ["i0"], frozenset({"i0"}))
+@pytest.mark.parametrize(("out", "history"), [(frozenset({"i0"}), END), (frozenset(), f"{END}i0{END}")])
+def test_content_alone_finds_the_nearest_items(out: frozenset[str], history: str) -> None:
+    one = ListInput(3, [], ["item_cf", "popular"], NOTHING, NO_PLACES, ["i0"], out, history=history)
     (places,) = rank_lists([one], INDEX, replace(CONFIG, diversity=0.0), content=True)
     cosines = INDEX.vectors @ INDEX.vectors[0]
     allowed = [n for n in range(1, 24) if n % 4 != 3]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.history import END
 from models.item_index import ItemIndex
 from models.pool import REQUEST, RULE
 from models.ranked_list import ListInput, RankConfig, Ranked, rank_lists
@@ -38,6 +39,12 @@ def asked(scores: dict[str, float], k: int = 5, **more: object) -> ListInput:
 
 def ranked(one: ListInput, *rules: ShopRule, config: RankConfig = BY_SCORE) -> list[Ranked]:
     return rank_lists([one], INDEX, config, content=False, rules=rules_of(*rules))[0]
+
+
+def test_an_item_of_the_history_is_not_pinned() -> None:
+    pin = ShopRule("p", "pin", ["i2"])
+    assert ids_of(ranked(asked({"i1": 1.0}), pin)) == ["i2", "i1"]
+    assert ids_of(ranked(asked({"i1": 1.0}, history=f"{END}i2{END}"), pin)) == ["i1"]
 
 
 blocks = st.builds(ShopRule, st.just("block"), st.just("block"), st.lists(st.sampled_from(IDS), max_size=5),

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -50,16 +51,15 @@ class Rated:
         """What lists say of the ratings of pairs [n] after the events of `train`; of users without any the mean."""
         pairs = zip(train.users.tolist(), train.items.tolist(), strict=True)
         events = sorted([self._last[pair] for pair in pairs], key=lambda event: event.at_ms)
-        pipeline = Pipeline(settings, events[0].at_ms)
-        for _ in pipeline.train(events):
-            pass
+        settings = settings.model_copy(update={"bert_model": "", "cross_model": ""})  # texts say nothing of ratings
         found = np.full(len(users), np.nan)
-        for user in np.unique(users).tolist():
-            places = np.flatnonzero(users == user)
-            found[places] = pipeline.expected_ratings(
-                self._users[user], [self._items[item] for item in items[places].tolist()]
-            )
-        pipeline.close()
+        order = np.argsort(users, kind="stable")
+        with closing(Pipeline(settings, events[0].at_ms)) as pipeline:
+            for _ in pipeline.train(events):
+                pass
+            for places in np.split(order, np.flatnonzero(np.diff(users[order])) + 1):
+                asked = [self._items[item] for item in items[places].tolist()]
+                found[places] = pipeline.expected_ratings(self._users[int(users[places[0]])], asked)
         return np.where(np.isnan(found), train.values.mean(), found)
 
 

@@ -39,6 +39,8 @@ def test_every_method_is_measured_on_the_same_split() -> None:
     assert all(0 < rmse < 4 for rmse, _ in found.values())
     assert run(ratings, settings, 0.75, 1, "") == found
     assert run(ratings, settings, 0.75, 2, "") != found
+    models = settings.model_copy(update={"bert_model": "nowhere", "cross_model": "announced"})
+    assert run(ratings, models, 0.75, 1, "") == found, "texts say nothing of ratings"
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

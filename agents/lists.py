@@ -1,4 +1,4 @@
-"""From folded users to `candidates` records: one for a user's triggering events in a batch, one for each request."""
+"""From folded users to candidates: once for a user's triggering events in a batch, once for each request."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -94,6 +94,11 @@ class CandidatesWriter:
                 partition, key, folded, [trigger_id(record)], record.timestamp, request.k, PASSED_MS, request
             )
             self._asked.append(asked)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody wants a list."""
+        return bool(self._asked)
 
     def take(self, transaction: TransactionLike) -> list[tuple[int, Folded, Candidates]]:
         """(partition, user, candidates) of all that was noted; forgets it. What is too late becomes an outcome."""

@@ -33,7 +33,10 @@ def without_noted(batch: Batch, topic: str) -> Batch:
 
 
 class OwnLists:
-    """What a scorer without texts does, beside the profiles."""
+    """Makes the lists of a profiles worker: what a scorer makes of the same candidates where no model reads texts.
+
+    A fault in it ends the batch of the events: the record at fault becomes a dead letter, and is in no history.
+    """
 
     def __init__(self, settings: Settings, users: UserFolder, metrics: Metrics) -> None:
         self._users, self._outcomes = users, build_topics(settings).outcomes.name

@@ -21,6 +21,10 @@ from agents.topics import build_topics
 from agents.user_work import group_by_user
 from agents.users import Folded, UserFolder
 
+MOST_WITH_LISTS = 2_000
+"""Records of a batch whose lists are made in its transaction, which must not outlast `transaction_timeout_ms`: a list
+takes up to a millisecond."""
+
 
 class ProfilesAgent:
     """One batch at a time: read the rows of its users, fold their records, write the rows, send what follows."""
@@ -65,16 +69,17 @@ class ProfilesAgent:
             for (key, user), row in zip(of_users.items(), rows, strict=True):
                 folded = self._users.fold(user, row, self._erasures.of(partition, key))
                 self._tell(partition, key, folded, transaction)
+                self.knowledge.follow_user(key, folded.profile)  # before lists are made: who is gone speaks for nobody
                 self._candidates.want(partition, key, folded)
                 users.append((partition, key, row, folded))
         self._send_pairs(batch, transaction)
-        transaction.let_go()
-        self._send_lists(transaction)
+        if self._candidates.waiting:
+            transaction.pass_on()
+            self._send_lists(transaction)
         for partition, key, before, folded in users:
             row = self._users.finish(folded)
             if row != before:
                 transaction.write(partition, key, row)
-            self.knowledge.follow_user(key, folded.profile)
         self._erasures.let_go(transaction)
 
     def _tell(self, partition: int, key: bytes, folded: Folded, transaction: TransactionLike) -> None:
@@ -110,6 +115,8 @@ class ProfilesAgent:
 
 def run(settings: Settings) -> NoReturn:
     """Work until told to stop or an error. Does not return: the process ends with the exit code."""
+    if settings.lists_by == "profiles":
+        settings = settings.model_copy(update={"max_batch_records": min(settings.max_batch_records, MOST_WITH_LISTS)})
     topics, metrics = build_topics(settings), Metrics()
     agent = ProfilesAgent(settings, metrics)
     sources = (topics.events, topics.users, topics.requests, topics.recommendations)

@@ -32,8 +32,8 @@ from models.shrinking import shrink
 MOST_ROW_BYTES = 512 * 1024
 """A message holds 1 MB, and the history goes into candidates too. With ids of 40 bytes it is a history of 10,000."""
 MOST_GROWTH = 32 * 1024
-"""So much longer a record can make a row, as a list of 100 items with ids of 256 bytes does. Few make more of it, which
-still fits a message: that takes twice as much as a row."""
+"""So much longer a list of 100 items with ids of 256 bytes makes a row. Hardly a record does more, and a message takes
+twice what a row may have."""
 
 BEFORE_ERASURE = "before_erasure"
 NO_CONSENT = "no_consent"
@@ -85,8 +85,11 @@ def profile_config(settings: Settings) -> ProfileConfig:
 
 
 def _shrink(folded: Folded) -> None:
-    """Give up the oldest part of a history whose row would be too long, as often as it must be."""
-    while len(PROFILE.write(folded.profile)) > MOST_ROW_BYTES and (change := shrink(folded.profile)) is not None:
+    """Give up the oldest part of a history whose row would be too long with one more list, as often as it must be."""
+    while (
+        len(PROFILE.write(folded.profile)) > MOST_ROW_BYTES - MOST_GROWTH
+        and (change := shrink(folded.profile)) is not None
+    ):
         folded.changes.append(change)
 
 
@@ -126,7 +129,7 @@ class UserFolder:
                 folded.ignore(record, BEFORE_ERASURE)
         folded.segment = segment_of(folded.profile, self._segment_attributes)
         grown = MOST_GROWTH * (len(work.users) + len(work.recommendations) + len(work.events))
-        if len(row or b"") + grown > MOST_ROW_BYTES:
+        if len(row or b"") + grown > MOST_ROW_BYTES - MOST_GROWTH:
             _shrink(folded)
         folded.numbers = self._numbers(folded, known.numbers)
         return folded

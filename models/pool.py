@@ -33,7 +33,7 @@ class ListInput:
     recent: list[str]
     """Newest first."""
     out: frozenset[str]
-    """Items that may not be in the list, …"""
+    """Items that may not be in the list."""
     history_length: int = 0
     context_item: str = ""
     """The item on the page: counts as the newest."""
@@ -51,7 +51,7 @@ class ListInput:
     only: list[str] = field(default_factory=list)
     """The only items that may be; empty: all."""
     history: str = END
-    """… nor may these, `History.joined`; `items` holds none of them."""
+    """`History.joined`: items that may not be in the list either. None of `items` is one of them."""
 
 
 @dataclass

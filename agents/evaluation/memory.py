@@ -80,7 +80,7 @@ class MemoryTransaction:
         """Nobody audits an evaluation."""
         return {partition: {} for partition in partitions}
 
-    def let_go(self) -> None:
+    def pass_on(self) -> None:
         """Nothing is held."""
 
     def forward(self, record: Record, partition: int) -> None:

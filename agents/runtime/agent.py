@@ -50,7 +50,7 @@ class TransactionLike(Protocol):
         """Send a record to an explicit partition. `timestamp_ms` 0: now."""
         ...
 
-    def let_go(self) -> None:
+    def pass_on(self) -> None:
         """Let the broker have what was sent and written so far, while the work goes on."""
         ...
 

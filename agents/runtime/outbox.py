@@ -13,7 +13,7 @@ _FAULTS_OF_THE_CALLER = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._UNKNOWN_TOPI
 
 
 class Outbox:
-    """Sends records at once, or holds those of a small batch until its work is done.
+    """Sends records at once, or holds those of a small batch until its work, or a part of it, is done.
 
     When they leave together the broker is asked once for all partitions and gets one request for each. One by one they
     made two or three of it, and requests are what a small transaction costs: 5 to 8 ms of the broker's CPU.

@@ -57,7 +57,7 @@ class Transaction:
             raise FencedError(f"no transaction can be begun: {exc.args[0].str()}") from exc
 
     def hold(self) -> None:
-        """Hold records back until the rows are sealed, if they are few."""
+        """Hold records back until they are passed on or the rows are sealed, if they are few."""
         self._outbox.hold()
 
     def read(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -109,7 +109,7 @@ class Transaction:
         sent[0] += 1
         sent[1] += len(value or b"")
 
-    def let_go(self) -> None:
+    def pass_on(self) -> None:
         """Let the broker have what was sent and written so far, while the work goes on. Raises as `seal_rows`."""
         self._outbox.pass_on()
 

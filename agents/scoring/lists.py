@@ -129,7 +129,9 @@ class ListMaker:
         }
 
     def make(self, batch: Sequence[Candidates], now_s: float, read: bool = True) -> list[Recommendation]:
-        """One list for each, in order. `check_candidates` has passed them. `read`: there is time for the second stage.
+        """One list for each, in order. `check_candidates` has passed those that were read from a topic.
+
+        `read`: there is time for the second stage.
 
         A list whose variant is not known here is made, and marked, as one of the default.
         """

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -12,7 +11,7 @@ from agents.local.kafka import LocalKafka
 from agents.runtime.clients import admin_client, committed_consumer
 from agents.settings import Settings
 from agents.topics import Topic, changelog_name
-from benchmarks.harness import POLL_S, TICKS_PER_S, Measured, Offsets, running, variables_of
+from benchmarks.harness import POLL_S, Measured, Offsets, cpu_s_of, running, variables_of
 from benchmarks.peers.profilestream_update import TABLE
 from benchmarks.update.programs import PRODUCT, Program, Run
 
@@ -78,11 +77,6 @@ def changelog_bytes(broker: LocalKafka, run: Run) -> int:
     return sum(path.stat().st_size for path in segments if "changelog" in path.parent.name)
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
 def _until(done: Callable[[], bool], process: Measured, what: str) -> float:
     """Wait for a condition, or until the program ended by itself; when it was (perf_counter)."""
     deadline = time.perf_counter() + RUN_TIMEOUT_S
@@ -121,9 +115,9 @@ def measure(
     started = time.perf_counter()
     with running(run.name, program.command(run), environment, run.folder) as process:
         began = _until(lambda: answered() >= count * WARM_UP, process, "the first answers")
-        first, cpu_s, broker_cpu_s = answered(), process.cpu_s, _cpu_s(broker_pid)
+        first, cpu_s, broker_cpu_s = answered(), process.cpu_s, cpu_s_of(broker_pid)
         ended = _until(done, process, "the last event")
-        broker_cpu_s = _cpu_s(broker_pid) - broker_cpu_s
+        broker_cpu_s = cpu_s_of(broker_pid) - broker_cpu_s
         last = answered()
     if program.has_group and not done():
         raise RuntimeError(f"{run.name} ended before its work was done:\n{process.log.read_text()[-3000:]}")

@@ -23,8 +23,8 @@ Ints = NDArray[np.integer]
 class Limits:
     """What one list may hold; categories by their numbers in the index."""
 
-    named: frozenset[str]
-    """Items that are excluded, disliked or on the page right now."""
+    excluded: frozenset[str]
+    """Items that may not be: those that the request excludes, disliked ones, that on the page."""
     wanted: Ints | None = None
     """The only categories that may be; None: all. −1: one that no item has."""
     unwanted: Ints | None = None
@@ -37,7 +37,7 @@ class Limits:
     @cached_property
     def out(self) -> frozenset[str]:
         """All items that may not be. A long history takes as long to cut as a list to make."""
-        return self.named.union(ids_of(self.history))
+        return self.excluded.union(ids_of(self.history))
 
 
 def kept(
@@ -62,7 +62,7 @@ def kept(
     if rules is not None:
         allowed = allowed & ~rules.blocked(at)
     fine[known] = _of_categories(allowed, index.categories[at] if _by_category(limits) else None, limits)
-    found, out = set[str](), limits.named if proposed else limits.out
+    found, out = set[str](), limits.excluded if proposed else limits.out
     if unknown_allowed and rules is not None:
         out = out | rules.blocked_ids
     if limits.only is None and out.isdisjoint(ids) and len(set(ids)) == len(ids):

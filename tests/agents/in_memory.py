@@ -1,7 +1,7 @@
 """An agent on batches without a broker: the real absorber, transaction and table, on a log in memory."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,11 @@ class Worker:
 
     def absorb(self, topic: str, records: Sequence[Record]) -> None:
         """One batch."""
-        self._absorber.absorb(Batch({TP(topic, 0): records}))
+        self.absorb_all({topic: records})
+
+    def absorb_all(self, records: Mapping[str, Sequence[Record]]) -> None:
+        """One batch of several topics."""
+        self._absorber.absorb(Batch({TP(topic, 0): of_topic for topic, of_topic in records.items() if of_topic}))
 
     def close(self) -> None:
         """Close the table; the absorber's thread ends with it."""

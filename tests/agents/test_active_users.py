@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agents.evaluation.pipeline import Pipeline
+from agents.packed import CANDIDATES
 from agents.profiles import ProfilesAgent
 from agents.records import Event, User, encode_json
 from agents.runtime.metrics import Metrics
@@ -62,4 +65,33 @@ def test_who_withdraws_consent_or_is_erased_is_not_asked_any_more(tmp_path: Path
     assert len(active) == 1
     agent.assigned(frozenset({0}), worker.table)
     assert len(active) == 0, "its users may be another worker's now"
+    worker.close()
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_who_is_erased_speaks_for_nobody_in_the_same_batch(erased: bool, tmp_path: Path) -> None:
+    settings = read_settings(**SETTINGS, user_partitions=1, trigger_max_age_s=0)
+    agent, log, topics = ProfilesAgent(settings, Metrics()), Log(), build_topics(settings)
+    worker = Worker(settings, tmp_path, "profiles", agent, log)
+
+    def bought(user: str, items: str, first: int) -> list[Rec]:
+        return [
+            Rec(
+                topics.events.name,
+                0,
+                first + place,
+                log.now_ms,
+                user.encode(),
+                encode_json(Event(user, "purchase", item)),
+            )
+            for place, item in enumerate(items)
+        ]
+
+    worker.absorb(topics.events.name, [*bought("bob", "abd", 0), *bought("me", "a", 3)])
+    assert agent.knowledge.active is not None
+    agent.knowledge.active.refresh(len(agent.knowledge.items))
+    declared = [Rec(topics.users.name, 0, 0, log.now_ms, b"bob", None)] if erased else []
+    worker.absorb_all({topics.users.name: declared, topics.events.name: bought("me", "b", 4)})
+    newest = CANDIDATES.read(log.all(topics.candidates.name)[-1].value or b"")
+    assert (newest.user_id, "d" in newest.items) == ("me", not erased)
     worker.close()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.errors import RecordError
-from agents.packed import Candidates, pack_floats, pack_ints
+from agents.packed import CANDIDATES, Candidates, pack_floats, pack_ints
 from agents.records import Filters
 from agents.scoring.lists import (
     FIXED,
@@ -25,6 +25,7 @@ from agents.scoring.lists import (
 from agents.settings import read_settings
 from agents.variants import by_variant, with_own_weights
 from models.bert.contract import Floats, HashEncoder
+from models.history import END
 from models.item_index import ItemIndex
 from models.ranked_list import RankConfig
 from models.ranking import BandWeights
@@ -170,6 +171,14 @@ def test_the_reason_is_that_of_the_largest_share(asked: Candidates, with_model: 
             assert TITLES[item.because] in item.reason
 
 
+def test_a_record_of_before_histories_were_packed_has_all_in_seen() -> None:
+    packed = CANDIDATES.write(make_candidates(seen=["cup"]))
+    older = packed[:1] + msgspec.msgpack.encode(msgspec.msgpack.decode(packed[1:])[:-1])
+    read = CANDIDATES.read(older)
+    check_candidates(read)
+    assert (read.seen, read.history) == (["cup"], END)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -184,6 +193,7 @@ def test_the_reason_is_that_of_the_largest_share(asked: Candidates, with_model: 
         {"ratings": pack_floats(np.array([4.0, np.nan]))},
         {"ratings": b"\0"},
         {"k": 0},
+        {"history": "i1"},
     ],
 )
 def test_arrays_that_do_not_fit_are_a_record_error(change: dict[str, object]) -> None:

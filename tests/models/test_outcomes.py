@@ -86,6 +86,15 @@ def among(profile: Profile, *events: EarlyAction) -> list[list[int]]:
     return [choosable(one.flight, one.place) for one in found if one.kind in {"clicked", "bought"}]
 
 
+def test_what_is_beyond_the_limit_may_be_left_to_the_next_event() -> None:
+    profile = Profile()
+    for name in ("one", "two", "three"):
+        assert kinds(arrive(profile, flight(name, "a"), CONFIG, more=1)) == []
+    assert kinds(arrive(profile, flight("four", "a"), CONFIG, more=1)) == [("one", 0, "skipped")]
+    assert kinds(close_old(profile, 10, CONFIG)) == [("two", 0, "skipped")]
+    assert [one.recommendation_id for one in profile.lists] == ["three", "four"]
+
+
 def test_an_item_is_chosen_among_what_was_not_chosen_before() -> None:
     profile = Profile(lists=[flight("one", "a", "b", "c", "d")])
     seen = among(profile, click("b"), click("d", event_type="dislike"), click("a"), click("c"))

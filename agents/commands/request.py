@@ -88,8 +88,8 @@ def _ask(settings: "Settings", wanted: Any, timeout_s: float) -> dict[str, Any]:
     finally:
         consumer.close()
     raise BrokerError(
-        f"no answer within {timeout_s:g} s\n  Do a profiles and a scorer worker run (profilestream worker …)? "
-        "Their logs say what they wait for."
+        f"no answer within {timeout_s:g} s\n  Do a profiles and, unless that makes the lists, a scorer worker run "
+        "(profilestream worker …)? Their logs say what they wait for."
     )
 
 

@@ -12,9 +12,10 @@ from agents.errors import SettingsError
 from agents.own_lists import NOTED_HEADER
 from agents.packed import NEIGHBOURS, PROFILE, Neighbours, pack_floats, pack_ints
 from agents.profiles import ProfilesAgent
-from agents.records import Event, Recommendation, Request, User, encode_json
+from agents.records import Event, Item, Recommendation, Request, Rule, User, encode_json
 from agents.runtime.metrics import Metrics
 from agents.scoring.scorer import Scorer
+from agents.scoring.views import Views
 from agents.settings import read_settings
 from models.profile import Profile
 from tests.agents.in_memory import Log, Worker
@@ -86,7 +87,18 @@ def by_scorer(tmp_path: Path) -> Iterator[Played]:
     played.worker.close()
 
 
+def fill(views: Views) -> None:
+    """A catalogue, an item that rules pin, and one that they block."""
+    items, rules, *_ = views.all
+    for number in range(10):
+        items.put(f"i{number}".encode(), encode_json(Item(f"i{number}", title=f"Cup {number}", categories=["cups"])))
+    for rule in (Rule("first", "pin", ["i9"], position=0), Rule("never", "block", ["i1"])):
+        rules.put(rule.name.encode(), encode_json(rule))
+
+
 def test_they_are_the_lists_of_a_scorer(own: Played, by_scorer: Played) -> None:
+    assert own.agent.lists is not None
+    fill(own.agent.lists.views)
     for played in (own, by_scorer):
         played.absorb("users", ("eve", User("eve", {"age": 30.0})))
         played.absorb("events", *(bought(user, "i0") for user in USERS), bought("bob", "i3"))
@@ -100,7 +112,9 @@ def test_they_are_the_lists_of_a_scorer(own: Played, by_scorer: Played) -> None:
     )
     assert len(made) == 5
     assert made == wanted
-    assert made[0].items[0].because == "i0"
+    assert [item.item_id for item in made[0].items][:2] == ["i9", "i2"]
+    assert made[0].items[1].reason == "because you bought Cup 0"
+    assert "i1" not in {item.item_id for one in made for item in one.items}
 
 
 class _Scoring(Scorer):
@@ -108,6 +122,9 @@ class _Scoring(Scorer):
 
     def __init__(self, played: Played) -> None:
         super().__init__(played.settings, None, None, Metrics())
+        views = Views(played.settings)
+        fill(views)
+        self.follow(*views.drain())
 
     def assigned(self, *_: object) -> None:
         """It keeps nothing of partitions."""

@@ -19,10 +19,9 @@ from agents.runtime.refusal import refused
 from agents.scoring.models import load_encoder, load_second_stage
 from agents.scoring.scorer import Scorer
 from agents.scoring.vector_store import VectorStore
-from agents.scoring.views import Views, reads_models
+from agents.scoring.views import Views
 from agents.settings import Settings
 from agents.topics import app_id, build_topics
-from agents.variants import explores
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +49,13 @@ def _work(settings: Settings, ending: Ending) -> None:
         HealthServer(settings, health, metrics)
     data = DataFolder(settings, group)  # its lock is held as long as it is kept
     folder = data.claim()
-    needed = [topics.candidates, topics.items, topics.rules]
-    needed += [topics.models] if reads_models(settings) else []
-    needed += [topics.neighbours] if explores(settings) else []
-    needed += [topics.recommendations, topics.outcomes, topics.dead_letters]
-    check_topics(settings, [topic.name for topic in needed], NAME)
+    views, sent = Views(settings), (topics.recommendations, topics.outcomes, topics.dead_letters)
+    read = [topics.candidates.name, *(view.topic for view in views.all)]
+    check_topics(settings, [*read, *(topic.name for topic in sent)], NAME)
     encoder = load_encoder(settings)
     store = VectorStore(folder / "vectors", encoder.version, encoder.dimension) if encoder is not None else None
     second = load_second_stage(settings, settings.cross_model)
     scorer = Scorer(settings, encoder, store, metrics, second, partial(load_second_stage, settings))
-    views = Views(settings)
     views.start(metrics)
     producer = start_producer(settings, group)
     while waiting := views.waiting:

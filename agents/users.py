@@ -1,6 +1,5 @@
 """One user's share of a batch, folded into the profile: declarations, lists that were sent, events, requests."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -59,7 +58,7 @@ class Folded:
     """From before the erasure: they are answered by an outcome, not by a list."""
     numbers: Ints | None = None
     """Of the items of the history, in its order; there where there are triggers or requests."""
-    ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ignored: dict[tuple[str, str], int] = field(default_factory=dict)
     """(topic, reason) → records that changed nothing."""
 
     def erase(self, at_ms: int) -> None:
@@ -68,7 +67,8 @@ class Folded:
 
     def ignore(self, record: Record, reason: str) -> None:
         """Count a record that changes nothing."""
-        self.ignored[record.topic, reason] += 1
+        why = record.topic, reason
+        self.ignored[why] = self.ignored.get(why, 0) + 1
 
 
 def profile_config(settings: Settings) -> ProfileConfig:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
 from models.expected_ratings import expected_ratings
-from models.kernels import NO_MASK, distinct, first_shown, ridge_scores, strongest_sums
+from models.kernels import NO_MASK, by_basket, distinct, first_shown, ridge_scores, strongest_sums
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists, Ranked
 from models.proposals import best_first, merged
@@ -182,7 +182,7 @@ class CandidateSelector:
         scores[_RIDGE] = ridge_scores(
             items,
             recent,
-            _by_basket(self._recency(user, self._config.ridge_recency_power), user.times),
+            by_basket(self._recency(user, self._config.ridge_recency_power), np.ascontiguousarray(user.times)),
             table.cols,
             table.ridge,
             scratch.sums,
@@ -227,13 +227,3 @@ class CandidateSelector:
         numbers, scores = ranked
         places = first_shown(numbers, most, self._scratch.hidden, NO_MASK if user.only is None else user.only)
         return numbers[places], scores[places]
-
-
-def _by_basket(recency: NDArray[np.float32], times: Ints) -> NDArray[np.float32]:
-    """Recencies in which neighbours of one time share their mean, [len(times)]."""
-    apart = times[1:] != times[:-1]
-    if apart.all():
-        return recency
-    basket = np.concatenate([[0], apart.cumsum()])
-    mean = np.bincount(basket, recency) / np.bincount(basket)
-    return np.asarray(mean[basket], np.float32)

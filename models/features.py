@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 STEPS = 100_000
 """The ranker tells features in hundred-thousandths, which an integer of four bytes holds exactly."""
-_LACKS = -(2**31)
+MOST_STEPS = 2**31
+"""What has less fits."""
+_LACKS = -MOST_STEPS
 _WIDTHS: dict[int, np.dtype[np.number]] = {4: np.dtype("<i4"), 8: np.dtype("<f8")}
 
 
@@ -66,15 +68,19 @@ class Features(msgspec.Struct, array_like=True, gc=False):
 def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
     """Exactly these numbers, −0 as 0; what is not finite counts as lacking."""
     names = list(rows[0]) if rows else []
-    if any(row.keys() != rows[0].keys() for row in rows):
+    if all(list(row) == names for row in rows):
+        numbers = np.array([number for row in rows for number in row.values()], np.float64)
+        if (np.abs(numbers) < MOST_STEPS / STEPS).all():
+            steps = np.rint(numbers * STEPS)
+            if (steps / STEPS == numbers).all():
+                return Features(names, b"\x04" + steps.astype("<i4").tobytes()) if names else Features()
+    else:
         names = list(dict.fromkeys(name for row in rows for name in row))
-    if not names:
-        return Features()
-    numbers = np.array([row.get(name, math.nan) for row in rows for name in names], np.float64)
+        numbers = np.array([row.get(name, math.nan) for row in rows for name in names], np.float64)
     numbers[np.isinf(numbers)] = math.nan
     with np.errstate(over="ignore"):
         steps = np.rint(numbers * STEPS)
     lacks = np.isnan(numbers)
-    if (lacks | ((steps / STEPS == numbers) & (np.abs(steps) < -_LACKS))).all():
+    if (lacks | ((steps / STEPS == numbers) & (np.abs(steps) < MOST_STEPS))).all():
         return Features(names, b"\x04" + np.where(lacks, _LACKS, steps).astype("<i4").tobytes())
     return Features(names, b"\x08" + numbers.astype("<f8").tobytes())

@@ -235,6 +235,21 @@ def ridge_scores(items: Ints, recent: Ints, recency: Floats, cols: Ints32, ridge
 
 
 @compiled
+def by_basket(recency: Floats, times: Ints) -> Floats:
+    """Recencies in which neighbours of one time share their mean, float32 [len(times)]."""
+    shared = np.empty(len(times), np.float32)
+    begin = 0
+    while begin < len(times):
+        end, total = begin, 0.0
+        while end < len(times) and times[end] == times[begin]:
+            total += recency[end]
+            end += 1
+        shared[begin:end] = total / (end - begin)
+        begin = end
+    return shared
+
+
+@compiled
 def near_ratings(
     items: Ints, rated: Ints, values: NDArray[np.float64], cols: Ints32, weights: Floats, slots: Ints32
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:

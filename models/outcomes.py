@@ -6,7 +6,7 @@ was not touched by then counts as skipped.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from models.pool import NAMED
 from models.profile import EarlyAction, ListInFlight, Profile
@@ -27,8 +27,7 @@ class ListConfig:
     seconds: float = 86_400.0
 
 
-@dataclass(frozen=True)
-class Attributed:
+class Attributed(NamedTuple):
     """One outcome: what happened to the item at `place` of a list."""
 
     flight: ListInFlight

@@ -180,14 +180,16 @@ def _ranked(
     lists = np.repeat(np.arange(len(drafts)), [len(places) for places in picked])
     flat = np.array([place for places in picked for place in places], np.intp)
     shown, lead = shown_shares(blended.blend.shares(lists, flat))
-    normal = blended.blend.normal[lists, :, flat].astype(np.float64).round(FEATURE_DIGITS)
     told = [at for at, source in enumerate(sources) if source not in NAMED]
     names = [sources[at] for at in told] + [HISTORY_LENGTH]
+    seen = np.empty((len(flat), len(names)))
+    seen[:, :-1] = blended.blend.normal[lists, :, flat][:, told]
+    seen[:, -1] = np.array([draft.one.history_length for draft in drafts])[lists]
     at = blended.places[lists, flat]
     rows = zip(
         shown.tolist(),
         lead.tolist(),
-        normal[:, told].tolist(),
+        seen.round(FEATURE_DIGITS).tolist(),
         blended.totals[lists, flat].tolist(),
         flat.tolist(),
         at.tolist(),
@@ -197,7 +199,7 @@ def _ranked(
     made = []
     for draft, places in zip(drafts, picked, strict=True):
         pool, pinned = draft.pool, {place for _, place in draft.pins}
-        length, because = float(draft.one.history_length), pool.because
+        because = pool.because[places].tolist()
         made.append(
             [
                 Ranked(
@@ -205,13 +207,15 @@ def _ranked(
                     score,
                     {source: share for source, share in zip(sources, shares, strict=True) if share},
                     sources[leader],
-                    _features(names, [*normals, length]),
-                    int(because[place]),
+                    _features(names, seen_of),
+                    spoke,
                     [number for number in groups if number >= 0],
                     sources[leader] == CONTENT and _searched(draft.one, index, item_at),
                     place in pinned,
                 )
-                for shares, leader, normals, score, place, item_at, groups in islice(rows, len(places))
+                for spoke, (shares, leader, seen_of, score, place, item_at, groups) in zip(
+                    because, islice(rows, len(places)), strict=True
+                )
             ]
         )
     return made

@@ -1,13 +1,12 @@
 """The reason of an item in a list, as a sentence for people. It speaks of the source with the largest share alone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_TITLE = 80
 
 
-@dataclass(frozen=True)
-class Grounds:
+class Grounds(NamedTuple):
     """What may be said about one item of a list."""
 
     because: str | None = None

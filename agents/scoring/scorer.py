@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from agents.cuts import Headers
@@ -155,8 +156,9 @@ class Scorer:
         for (partition, candidates), recommendation in zip(wanted, lists, strict=True):
             key, value = candidates.user_id.encode(), encode_json(recommendation)
             transaction.send(self._topics.recommendations.name, partition, key, value, headers)
-            self._metrics.add("lists_total", degraded=str(recommendation.degraded).lower())
-            self._metrics.add("pairs_scored_total", recommendation.cross_scored)
+        for degraded, count in Counter(one.degraded for one in lists).items():
+            self._metrics.add("lists_total", count, degraded=str(degraded).lower())
+        self._metrics.add("pairs_scored_total", sum(one.cross_scored for one in lists))
         self._metrics.observe("score_seconds", time.perf_counter() - began)
         return lists
 

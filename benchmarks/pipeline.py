@@ -1,6 +1,6 @@
 """The whole pipeline, a process of each kind: events a second into profiles, co-counts and neighbours; event → list.
 
-    python -m benchmarks.pipeline [--events N] [--seconds S] [--rates 1000 …] [--out FILE]
+    python -m benchmarks.pipeline [--events N] [--seconds S] [--rates 1000 …] [--partitions 4 2 …] [--out FILE]
 
 *Drain*: so many events are in the topic when profiles and similarity start side by side; the clock runs from their
 first commits until the last event is in a profile and the last change of co-counts in a row. Then a Kafka Streams
@@ -9,8 +9,9 @@ benchmarks.update --prepare` compiles it) does the same. Once all is published, 
 a plain replay; if they differ there is no result.
 *Latency*: a profiles, a similarity and a scorer worker (no BERT), open load in the workload's mix (70 % views, 20 %
 clicks, 7 % carts, 3 % purchases; all but views trigger a list), and of purchases alone, each of which does. Then
-without a scorer: profiles workers make the lists (`PROFILESTREAM_LISTS_BY`). A broker of its own is started beside
-them, on the same cores; nothing else should run on the machine.
+without a scorer: profiles workers make the lists (`PROFILESTREAM_LISTS_BY`). Both with each number of partitions: a
+transaction asks the broker once for each partition that it writes to. A broker of its own is started beside them, on
+the same cores; nothing else should run on the machine.
 """
 
 import argparse
@@ -19,8 +20,9 @@ import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka.admin import NewTopic
 from rich.console import Console
@@ -54,10 +56,20 @@ HISTORY = 100_000
 DRAIN_TIMEOUT_S = 1_200.0
 WARM_UP_S = 90.0
 """A broker that has just started takes twice as long for a commit: its code is not compiled yet."""
+WORKERS_WARM_UP_S = 20.0
+"""Of new workers at a broker that is warm."""
 ROWS_PUBLISHED_PER_S = 200
 """While latency is measured: on two cores the neighbours of 500 items a second, the default, make all others wait."""
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
 MIX = tuple(workload.KINDS.tolist())
+
+
+class Way(NamedTuple):
+    """How lists are made."""
+
+    lists_by: str
+    partitions: int
+    """Of the topics of users, and of those of items."""
 
 
 def _start(stack: ExitStack, kinds: list[str], settings: Settings, folder: Path, **more: str) -> list[Measured]:
@@ -147,18 +159,26 @@ def _check(settings: Settings, topic: Topic, count: int, read: Callable[[bytes],
         raise RuntimeError(f"{topic.name}: co-counts of {wrong} items are not those of a replay")
 
 
-def latencies(broker: LocalKafka, folder: Path, lists_by: str, rates: list[int], seconds: float) -> dict[str, Any]:
+def latencies(
+    broker: LocalKafka, folder: Path, way: Way, rates: list[int], seconds: float, warm_up_s: float
+) -> dict[str, Any]:
     """Event → candidates and event → list at some rates, in both mixes; CPU of each worker and the broker, in cores."""
-    settings = settings_of(broker, folder, f"latency-{lists_by}-", lists_by=lists_by)
+    parts = {"user_partitions": way.partitions, "item_partitions": way.partitions}
+    prefix = f"latency-{way.lists_by}-{way.partitions}-"
+    settings = settings_of(broker, folder, prefix, lists_by=way.lists_by, **parts)
     workload.produce(settings, HISTORY)
-    by_scorer = lists_by == "scorer"
+    by_scorer = way.lists_by == "scorer"
     drained, found = Drained(settings, HISTORY), dict[str, Any]()
     with ExitStack() as stack:
-        more = {"PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S), "PROFILESTREAM_LISTS_BY": lists_by}
+        more = {
+            "PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S),
+            "PROFILESTREAM_LISTS_BY": way.lists_by,
+            **{f"PROFILESTREAM_{name.upper()}": str(count) for name, count in parts.items()},
+        }
         kinds = ["profiles", "similarity", *(["scorer"] if by_scorer else [])]
         workers = _start(stack, kinds, settings, folder, **more)
         wait_until(drained, workers, "the history")
-        latency.measure(settings, rates[0], WARM_UP_S, (latency.lists_of,), MIX)
+        latency.measure(settings, rates[0], warm_up_s, (latency.lists_of,), MIX)
         pids = {one.name.split("-")[0]: one.process.pid for one in workers} | {"broker": broker.status().pid or 0}
         for types, what in ((MIX, "mix"), (("purchase",), "purchases")):
             for rate in rates:
@@ -169,7 +189,7 @@ def latencies(broker: LocalKafka, folder: Path, lists_by: str, rates: list[int],
                 row = {"list": whole, "cores": cores, **({"candidates": hop[0]} if hop else {})}
                 found[f"{what}, {rate:,} events/s"] = row
                 wait_until(drained, workers, "what is behind")
-    return found
+    return {**way._asdict(), "loads": found}
 
 
 def show(result: dict[str, Any]) -> None:
@@ -179,12 +199,12 @@ def show(result: dict[str, Any]) -> None:
         if name in result:
             console.print(name, result[name])
     table = Table("load", "lists by", "lists", "to candidates p50 / p99", "to list p50 / p99 / p99.9, ms", "cores")
-    for lists_by, rows in result.get("latency", {}).items():
-        for name, row in rows.items():
+    for way in result.get("latency", []):
+        for name, row in way["loads"].items():
             hop, whole = row.get("candidates"), row["list"]
             table.add_row(
                 name,
-                lists_by,
+                f"{way['lists_by']}, {way['partitions']} partitions",
                 f"{whole['answered']:,} of {whole['asked']:,}",
                 f"{hop['p50_ms']} / {hop['p99_ms']}" if hop else "",
                 f"{whole['p50_ms']} / {whole['p99_ms']} / {whole['p99.9_ms']}",
@@ -200,6 +220,7 @@ def main() -> None:
     parser.add_argument("--peer-events", type=int, default=200_000, help="0: as many")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rates", type=int, nargs="+", default=[1_000])
+    parser.add_argument("--partitions", type=int, nargs="+", default=[4, 2])
     parser.add_argument("--port", type=int, default=19592)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
@@ -216,10 +237,11 @@ def main() -> None:
                     print(f"Kafka Streams is left out: {exc}")
         # Another broker: the first one goes on compacting what was drained, on the same cores.
         with kafka(folder / "fresh-kafka", arguments.port) as broker:
-            result["latency"] = {
-                lists_by: latencies(broker, folder, lists_by, arguments.rates, arguments.seconds)
-                for lists_by in ("scorer", "profiles")
-            }
+            ways = [Way(by, partitions) for by in ("scorer", "profiles") for partitions in arguments.partitions]
+            result["latency"] = [
+                latencies(broker, folder, way, arguments.rates, arguments.seconds, warm_up_s)
+                for way, warm_up_s in zip(ways, chain([WARM_UP_S], repeat(WORKERS_WARM_UP_S)), strict=False)
+            ]
     result["machine"] = machine()
     show(result)
     arguments.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")

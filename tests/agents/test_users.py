@@ -12,7 +12,7 @@ from agents.records import Event, RankedItem, Recommendation, Request, User
 from agents.runtime.batch import Record
 from agents.settings import read_settings
 from agents.user_work import UserWork
-from agents.users import MOST_ROW_BYTES, Folded
+from agents.users import MOST_GROWTH, MOST_ROW_BYTES, Folded, UserFolder
 from models.catalogue import Entry
 from models.features import pack_features
 from models.profile import BLOCKED_KEPT, ListInFlight, Profile, unpack_contact
@@ -207,6 +207,22 @@ def test_a_profile_that_would_not_fit_a_message_gives_up_its_oldest_items(tmp_pa
         assert change.before == (history if change.left else history[-reach:])
         history = [*history, *change.new][change.left :]
     assert history == held
+
+
+def test_lists_that_a_row_has_no_room_for_are_not_followed_and_the_newest_is(tmp_path: Path) -> None:
+    settings = read_settings(data_dir=tmp_path, history_size=10_000, lists_in_flight=40)
+    users = UserFolder(settings, Knowledge(settings))
+    bought = events(*(buy(f"{n:0250d}") for n in range(1_000)))
+    folded = users.fold(UserWork("u", events=bought), None)
+    for name in range(30):
+        items = [RankedItem(f"{name}-{n:0250d}", 1.0, "", sources={"popular": 1.0}) for n in range(100)]
+        assert list(users.note(folded, Recommendation(str(name), "u", items, [], 1.0), 1_000)) == []
+    finished = users.finish(folded)
+    assert finished is not None
+    assert len(finished) <= MOST_ROW_BYTES < len(finished) + MOST_GROWTH
+    kept = PROFILE.read(finished)
+    assert [flight.recommendation_id for flight in kept.lists] == [str(n) for n in range(30 - len(kept.lists), 30)]
+    assert len(kept.contacts) == 1_000
 
 
 def test_dislikes_are_bounded_and_the_newest_count(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.bert.contract import HashEncoder
 from models.choice_model import BANDS
-from models.history import END
+from models.history import END, ids_of
 from models.item_index import ItemIndex
 from models.learner import Learner
 from models.ranked_list import CONTENT, ListInput, RankConfig, rank_lists
@@ -45,6 +45,7 @@ def inputs(draw: st.DrawFn) -> ListInput:
     context = draw(st.sampled_from(["", "i0", "unknown"]))
     query = HashEncoder(16).encode(["mug"])[0] if draw(st.booleans()) else None
     because = draw(st.lists(st.integers(-1, len(recent) - 1), min_size=len(items), max_size=len(items)))
+    history = [item for item in draw(SUBSETS) if item not in items]
     return ListInput(
         k=draw(st.integers(1, 8)),
         items=items,
@@ -56,6 +57,8 @@ def inputs(draw: st.DrawFn) -> ListInput:
         context_item=context,
         query=query,
         categories=draw(st.sampled_from([[], ["c1"], ["c0", "nowhere"], ["nowhere"]])),
+        only=draw(st.one_of(st.just([]), SUBSETS)),
+        history=END + "".join(item + END for item in history),
     )
 
 
@@ -73,7 +76,8 @@ def test_what_must_not_be_in_a_list_never_is(batch: list[ListInput], content: bo
     for one, places in zip(batch, lists, strict=True):
         ids = [place.item_id for place in places]
         assert len(set(ids)) == len(ids) <= one.k
-        assert not set(ids) & one.out
+        assert not set(ids) & one.out.union(ids_of(one.history))
+        assert not one.only or set(ids) <= set(one.only)
         for item_id in ids:
             number = int(item_id[1:])  # `unknown` would fail here: a catalogue that is there decides
             assert number % 4 != 3, "not available"

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from agents.own_lists import NOTED_HEADER
 from agents.records import PUBLIC_RECORDS, Event, Item, ModelVersion, Outcome, Recommendation, Request, Rule, User
 from agents.settings import Settings
 from agents.topics import Topic, Topics, build_topics
@@ -35,6 +36,19 @@ def _schema(record: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 _KEYS = {Item: "item_id", ModelVersion: "name", Rule: "name"}
+_HEADERS: dict[type[msgspec.Struct], dict[str, Any]] = {
+    Recommendation: {
+        "headers": {
+            "type": "object",
+            "properties": {
+                NOTED_HEADER: {
+                    "type": "string",
+                    "description": "The profile has the list: profiles workers pass it over.",
+                }
+            },
+        }
+    }
+}
 _SENT_BY_APPLICATIONS = (Event, Item, User, Request, Rule)
 
 
@@ -87,6 +101,7 @@ def _asyncapi(topics: Topics) -> dict[str, Any]:
                 record.__name__: {
                     "payload": {"$ref": f"#/components/schemas/{record.__name__}"},
                     "bindings": {"kafka": {"key": {"type": "string", "description": _KEYS.get(record, "user_id")}}},
+                    **_HEADERS.get(record, {}),
                 }
                 for _, record in channels.values()
             },

@@ -74,6 +74,7 @@ def _run(folder: Path, console: Console, bert: bool, most_events: int, asked: In
             "PROFILESTREAM_ITEM_PARTITIONS": str(PARTITIONS),
             "PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S),
             "PROFILESTREAM_BERT_MODEL": "bundled" if bert else "",
+            "PROFILESTREAM_LISTS_BY": "scorer",
         }
         settings = read_settings(
             bootstrap_servers=broker.bootstrap,

@@ -7,6 +7,7 @@ when it comes back by `recommendations`: to read it again, and write the profile
 from collections.abc import Sequence
 
 from agents.packed import Candidates
+from agents.records import NOTED_HEADER
 from agents.runtime.agent import TransactionLike
 from agents.runtime.batch import Batch
 from agents.runtime.metrics import Metrics
@@ -16,7 +17,6 @@ from agents.settings import Settings
 from agents.topics import build_topics
 from agents.users import Folded, UserFolder
 
-NOTED_HEADER = "noted"
 _NOTED = [(NOTED_HEADER, b"1")]
 
 

@@ -16,6 +16,8 @@ MOST_LIST_ITEMS = 100
 """What an application may ask for."""
 MAX_EVENT_BYTES = 64 * 1024
 MAX_ITEM_BYTES = 256 * 1024
+NOTED_HEADER = "noted"
+"""Header of a list that the profile has already: profiles workers pass such a record over."""
 LATEST_TIME_S = 32_503_680_000.0  # the year 3000; what is later is most likely in milliseconds
 
 EventType = Literal["view", "click", "like", "cart", "purchase", "rate", "dislike", "search", "share", "impression"]

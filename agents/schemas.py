@@ -5,8 +5,18 @@ from typing import Any
 
 import msgspec
 
-from agents.own_lists import NOTED_HEADER
-from agents.records import PUBLIC_RECORDS, Event, Item, ModelVersion, Outcome, Recommendation, Request, Rule, User
+from agents.records import (
+    NOTED_HEADER,
+    PUBLIC_RECORDS,
+    Event,
+    Item,
+    ModelVersion,
+    Outcome,
+    Recommendation,
+    Request,
+    Rule,
+    User,
+)
 from agents.settings import Settings
 from agents.topics import Topic, Topics, build_topics
 
@@ -43,7 +53,7 @@ _HEADERS: dict[type[msgspec.Struct], dict[str, Any]] = {
             "properties": {
                 NOTED_HEADER: {
                     "type": "string",
-                    "description": "The profile has the list: profiles workers pass it over.",
+                    "description": "There if the profile has this list already.",
                 }
             },
         }

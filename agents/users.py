@@ -59,7 +59,7 @@ class Folded:
     numbers: Ints | None = None
     """Of the items of the history, in its order; there where there are triggers or requests."""
     ignored: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(topic, reason) → records that changed nothing."""
+    """(topic, reason) → records that changed nothing. No `Counter`: to make one takes ten times as long."""
 
     def erase(self, at_ms: int) -> None:
         """Begin anew: nothing up to this time counts."""

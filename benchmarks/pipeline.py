@@ -9,9 +9,9 @@ benchmarks.update --prepare` compiles it) does the same. Once all is published, 
 a plain replay; if they differ there is no result.
 *Latency*: a profiles, a similarity and a scorer worker (no BERT), open load in the workload's mix (70 % views, 20 %
 clicks, 7 % carts, 3 % purchases; all but views trigger a list), and of purchases alone, each of which does. Then
-without a scorer: profiles workers make the lists (`PROFILESTREAM_LISTS_BY`). Both with each number of partitions: a
-transaction asks the broker once for each partition that it writes to. A broker of its own is started beside them, on
-the same cores; nothing else should run on the machine.
+without a scorer: profiles workers make the lists (`PROFILESTREAM_LISTS_BY`). Both ways of making lists, with each
+number of partitions: a transaction sends the broker one request for each partition that it writes to. A broker of its
+own is started beside them, on the same cores; nothing else should run on the machine.
 """
 
 import argparse
@@ -20,7 +20,6 @@ import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -198,13 +197,16 @@ def show(result: dict[str, Any]) -> None:
     for name in ("drain", "drain, kstreams"):
         if name in result:
             console.print(name, result[name])
-    table = Table("load", "lists by", "lists", "to candidates p50 / p99", "to list p50 / p99 / p99.9, ms", "cores")
+    table = Table(
+        "load", "lists by", "partitions", "lists", "to candidates p50 / p99", "to list p50 / p99 / p99.9, ms", "cores"
+    )
     for way in result.get("latency", []):
         for name, row in way["loads"].items():
             hop, whole = row.get("candidates"), row["list"]
             table.add_row(
                 name,
-                f"{way['lists_by']}, {way['partitions']} partitions",
+                way["lists_by"],
+                str(way["partitions"]),
                 f"{whole['answered']:,} of {whole['asked']:,}",
                 f"{hop['p50_ms']} / {hop['p99_ms']}" if hop else "",
                 f"{whole['p50_ms']} / {whole['p99_ms']} / {whole['p99.9_ms']}",
@@ -237,10 +239,13 @@ def main() -> None:
                     print(f"Kafka Streams is left out: {exc}")
         # Another broker: the first one goes on compacting what was drained, on the same cores.
         with kafka(folder / "fresh-kafka", arguments.port) as broker:
-            ways = [Way(by, partitions) for by in ("scorer", "profiles") for partitions in arguments.partitions]
+            counts = dict.fromkeys(arguments.partitions)
+            ways = [Way(by, count) for by in ("scorer", "profiles") for count in counts]
             result["latency"] = [
-                latencies(broker, folder, way, arguments.rates, arguments.seconds, warm_up_s)
-                for way, warm_up_s in zip(ways, chain([WARM_UP_S], repeat(WORKERS_WARM_UP_S)), strict=False)
+                latencies(
+                    broker, folder, way, arguments.rates, arguments.seconds, WORKERS_WARM_UP_S if place else WARM_UP_S
+                )
+                for place, way in enumerate(ways)
             ]
     result["machine"] = machine()
     show(result)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 STEPS = 100_000
 """The ranker tells features in hundred-thousandths, which an integer of four bytes holds exactly."""
-MOST_STEPS = 2**31
-"""What has less fits."""
-_LACKS = -MOST_STEPS
+_STEPS_END = 2**31
+"""Steps stay below it, either way: the least integer stands for a number that is lacking."""
+_LACKS = -_STEPS_END
 _WIDTHS: dict[int, np.dtype[np.number]] = {4: np.dtype("<i4"), 8: np.dtype("<f8")}
 
 
@@ -67,13 +67,15 @@ class Features(msgspec.Struct, array_like=True, gc=False):
 
 def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
     """Exactly these numbers, −0 as 0; what is not finite counts as lacking."""
-    names = list(rows[0]) if rows else []
-    if all(list(row) == names for row in rows):
+    if not any(rows):
+        return Features()
+    names = list(rows[0])
+    if all(list(row) == names for row in rows):  # nearly always: none is lacking, and all of them fit
         numbers = np.array([number for row in rows for number in row.values()], np.float64)
-        if (np.abs(numbers) < MOST_STEPS / STEPS).all():
+        if (np.abs(numbers) < _STEPS_END / STEPS).all():
             steps = np.rint(numbers * STEPS)
             if (steps / STEPS == numbers).all():
-                return Features(names, b"\x04" + steps.astype("<i4").tobytes()) if names else Features()
+                return Features(names, b"\x04" + steps.astype("<i4").tobytes())
     else:
         names = list(dict.fromkeys(name for row in rows for name in row))
         numbers = np.array([row.get(name, math.nan) for row in rows for name in names], np.float64)
@@ -81,6 +83,6 @@ def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
     with np.errstate(over="ignore"):
         steps = np.rint(numbers * STEPS)
     lacks = np.isnan(numbers)
-    if (lacks | ((steps / STEPS == numbers) & (np.abs(steps) < MOST_STEPS))).all():
+    if (lacks | ((steps / STEPS == numbers) & (np.abs(steps) < _STEPS_END))).all():
         return Features(names, b"\x04" + np.where(lacks, _LACKS, steps).astype("<i4").tobytes())
     return Features(names, b"\x08" + numbers.astype("<f8").tobytes())

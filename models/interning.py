@@ -80,8 +80,8 @@ class Interner:
 
     def find(self, ids: Collection[str]) -> Ints:
         """The numbers of many ids, `UNKNOWN` for those that were not seen before, int64 [len(ids)]."""
-        if not self.ids:
-            return np.full(len(ids), UNKNOWN)
+        if not self.ids:  # without a catalogue each list asks for all its candidates
+            return np.full(len(ids), UNKNOWN, np.int64)
         if len(ids) > FEW and not self._clash:
             self._hash_new()
             if not self._clash:

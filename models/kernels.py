@@ -236,7 +236,7 @@ def ridge_scores(items: Ints, recent: Ints, recency: Floats, cols: Ints32, ridge
 
 @compiled
 def by_basket(recency: Floats, times: Ints) -> Floats:
-    """Recencies in which neighbours of one time share their mean, float32 [len(times)]."""
+    """Recencies in which adjacent items of one time share their mean, float32 [n]. recency, times: [n]."""
     shared = np.empty(len(times), np.float32)
     begin = 0
     while begin < len(times):

@@ -182,14 +182,14 @@ def _ranked(
     shown, lead = shown_shares(blended.blend.shares(lists, flat))
     told = [at for at, source in enumerate(sources) if source not in NAMED]
     names = [sources[at] for at in told] + [HISTORY_LENGTH]
-    seen = np.empty((len(flat), len(names)))
-    seen[:, :-1] = blended.blend.normal[lists, :, flat][:, told]
-    seen[:, -1] = np.array([draft.one.history_length for draft in drafts])[lists]
+    numbers = np.empty((len(flat), len(names)))
+    numbers[:, :-1] = blended.blend.normal[lists, :, flat][:, told]
+    numbers[:, -1] = np.array([draft.one.history_length for draft in drafts])[lists]
     at = blended.places[lists, flat]
     rows = zip(
         shown.tolist(),
         lead.tolist(),
-        seen.round(FEATURE_DIGITS).tolist(),
+        numbers.round(FEATURE_DIGITS).tolist(),
         blended.totals[lists, flat].tolist(),
         flat.tolist(),
         at.tolist(),
@@ -207,13 +207,13 @@ def _ranked(
                     score,
                     {source: share for source, share in zip(sources, shares, strict=True) if share},
                     sources[leader],
-                    _features(names, seen_of),
-                    spoke,
+                    _features(names, features),
+                    reason_at,
                     [number for number in groups if number >= 0],
                     sources[leader] == CONTENT and _searched(draft.one, index, item_at),
                     place in pinned,
                 )
-                for spoke, (shares, leader, seen_of, score, place, item_at, groups) in zip(
+                for reason_at, (shares, leader, features, score, place, item_at, groups) in zip(
                     because, islice(rows, len(places)), strict=True
                 )
             ]

@@ -112,7 +112,7 @@ def _vectors(index: ItemIndex, at: Places, variety: Variety) -> Floats | None:
     """What tells how alike the candidates are, [B, n, d]; None: all are unlike."""
     if variety.by_vectors:
         return rows_of(index.vectors, at, 0)
-    if not len(index):
+    if not len(index):  # without a catalogue nothing has a category
         return None
     vectors = category_vectors(category_hot(rows_of(index.categories, at, -1)))
     return vectors if vectors.shape[2] else None

@@ -82,6 +82,7 @@ def _run(folder: Path, console: Console, bert: bool, most_events: int, asked: In
             data_dir=folder / "data",
             user_partitions=PARTITIONS,
             item_partitions=PARTITIONS,
+            lists_by="scorer",
         )
         console.print(f"embedded broker on {broker.bootstrap}; starting one worker of each kind")
         items = send_catalogue(settings, sample.items())

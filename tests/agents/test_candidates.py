@@ -1,6 +1,7 @@
 """What candidates say of a history, whatever was done: it is whole, and nothing of it is proposed."""
 
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,19 +22,22 @@ DONE = st.tuples(st.sampled_from(USERS), st.sampled_from(KINDS), st.integers(0, 
 def test_the_history_is_whole_and_nothing_of_it_is_proposed(batches: list[list[tuple[str, EventType, int]]]) -> None:
     with TemporaryDirectory() as folder:
         played = Played(Path(folder))
-        touched, disliked = defaultdict[str, dict[str, None]](dict), defaultdict[str, dict[str, None]](dict)
-        for batch in batches:
-            asked = len(played.log.all("candidates"))
-            played.absorb("events", *((user, Event(user, kind, f"i{item}")) for user, kind, item in batch))
-            for user, kind, item in batch:
-                if kind == "dislike":
-                    disliked[user][f"i{item}"] = None
-                elif kind != "impression":
-                    touched[user].setdefault(f"i{item}")
-            for record in played.log.all("candidates")[asked:]:
-                candidates = CANDIDATES.read(record.value or b"")
-                history, user = ids_of(candidates.history), candidates.user_id
-                assert (history, candidates.seen) == (list(touched[user]), list(disliked[user]))
-                assert not {*history, *candidates.seen} & {*candidates.items}
-                assert candidates.history_length == len(history)
-        played.worker.close()
+        with closing(played.worker):
+            touched, disliked = defaultdict[str, dict[str, None]](dict), defaultdict[str, dict[str, None]](dict)
+            for batch in batches:
+                asked = len(played.log.all("candidates"))
+                played.absorb("events", *((user, Event(user, kind, f"i{item}")) for user, kind, item in batch))
+                for user, kind, item in batch:
+                    if kind == "dislike":
+                        disliked[user][f"i{item}"] = None
+                    elif kind != "impression":
+                        touched[user].setdefault(f"i{item}")
+                found = [CANDIDATES.read(record.value or b"") for record in played.log.all("candidates")[asked:]]
+                assert {one.user_id for one in found} == {user for user, kind, _ in batch if kind == "purchase"}
+                for one in found:
+                    history = ids_of(one.history)
+                    assert (history, one.seen) == (list(touched[one.user_id]), list(disliked[one.user_id]))
+                    assert one.history_length == len(history)
+                    out = {*history, *one.seen}
+                    assert not out & {*one.items}
+                    assert one.items or out >= {f"i{number}" for number in range(1, 10)}  # i0 is not popular

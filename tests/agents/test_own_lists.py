@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from agents.errors import SettingsError
-from agents.own_lists import NOTED_HEADER
 from agents.packed import NEIGHBOURS, PROFILE, Neighbours, pack_floats, pack_ints
 from agents.profiles import ProfilesAgent
-from agents.records import Event, Item, Recommendation, Request, Rule, User, encode_json
+from agents.records import NOTED_HEADER, Event, Item, Recommendation, Request, Rule, User, encode_json
 from agents.runtime.metrics import Metrics
 from agents.scoring.scorer import Scorer
 from agents.scoring.views import Views
@@ -32,7 +31,8 @@ class Played:
         self.settings = read_settings(
             user_partitions=1, item_partitions=1, data_dir=folder, trigger_max_age_s=0, **options
         )
-        self.agent, self.log = ProfilesAgent(self.settings, Metrics()), Log()
+        self.metrics = Metrics()
+        self.agent, self.log = ProfilesAgent(self.settings, self.metrics), Log()
         for number in range(10):
             near = ["i1", "i2"] if number == 0 else []
             ones = np.ones(len(near), np.int64)
@@ -172,6 +172,15 @@ def test_the_oldest_list_beyond_the_limit_is_closed_by_the_next_event(own: Playe
     assert own.outcomes() == [(first.recommendation_id, "skipped", item.item_id) for item in first.items]
     own.absorb("requests", *(("ann", Request("ann", f"r{number}")) for number in range(5)))
     assert len(own.profile("ann").lists) == 2  # not even many lists of one batch are all kept
+
+
+def test_lists_are_counted(own: Played) -> None:
+    own.absorb("events", *(bought(user, "i0") for user in USERS))
+    own.absorb("events", bought("ann", "i3"))
+    counted = own.metrics.registry.get_sample_value
+    assert counted("profilestream_lists_total", {"degraded": "false"}) == len(own.lists()) == len(USERS) + 1
+    assert counted("profilestream_lists_total", {"degraded": "true"}) is None
+    assert counted("profilestream_pairs_scored_total") == 0
 
 
 def test_without_consent_a_list_is_sent_and_nothing_is_kept(own: Played) -> None:

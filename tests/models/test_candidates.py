@@ -1,6 +1,7 @@
 """Candidates of each source; item-CF sums equal a dense reference."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from models.candidates import SOURCES, USER_CF, CandidateConfig, CandidateSelector, Selected, Wanted
 from models.catalogue import Catalogue, Entry
 from models.interning import Interner
+from models.kernels import by_basket
 from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists
 from models.user_cf import ActiveUsers, Strengths
@@ -146,6 +148,16 @@ def test_the_order_within_a_basket_says_nothing_to_ridge() -> None:
         assert scores["a"] == pytest.approx(0.6 * 5 / 12)
     apart = world.scores(world.one(("d", "b", "c"), times=(70, 60, 50)), "ridge")
     assert apart["a"] == pytest.approx(0.4 / 2 + 0.2 / 3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1, width=32)), max_size=8))
+def test_each_basket_shares_its_mean(places: list[tuple[int, float]]) -> None:
+    times, recency = [time for time, _ in places], np.array([weight for _, weight in places], np.float32)
+    baskets = [list(of_time) for _, of_time in groupby(range(len(times)), times.__getitem__)]
+    expected = [np.float32(recency[basket].mean(dtype=np.float64)) for basket in baskets for _ in basket]
+    shared = by_basket(recency, np.array(times, np.int64))
+    assert shared.dtype == np.float32
+    np.testing.assert_allclose(shared, expected, rtol=1e-6)
 
 
 def test_after_a_pause_the_newest_items_weigh_little_more_than_others() -> None:

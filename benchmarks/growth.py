@@ -125,7 +125,6 @@ def run(broker: LocalKafka, folder: Path, size: Size, count: int) -> dict[str, A
 
     environment = {
         **variables_of(settings),
-        "PROFILESTREAM_USER_PARTITIONS": str(size.partitions),
         "PROFILESTREAM_TRIGGER_TYPES": "",
         "PROFILESTREAM_MAX_BATCH_RECORDS": str(BATCH),
     }

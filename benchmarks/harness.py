@@ -87,6 +87,8 @@ def variables_of(settings: Settings) -> dict[str, str]:
         "PROFILESTREAM_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "PROFILESTREAM_TOPIC_PREFIX": settings.topic_prefix,
         "PROFILESTREAM_DATA_DIR": str(settings.data_dir),
+        "PROFILESTREAM_USER_PARTITIONS": str(settings.user_partitions),
+        "PROFILESTREAM_ITEM_PARTITIONS": str(settings.item_partitions),
     }
 
 

@@ -162,9 +162,14 @@ def latencies(
     broker: LocalKafka, folder: Path, way: Way, rates: list[int], seconds: float, warm_up_s: float
 ) -> dict[str, Any]:
     """Event → candidates and event → list at some rates, in both mixes; CPU of each worker and the broker, in cores."""
-    parts = {"user_partitions": way.partitions, "item_partitions": way.partitions}
-    prefix = f"latency-{way.lists_by}-{way.partitions}-"
-    settings = settings_of(broker, folder, prefix, lists_by=way.lists_by, **parts)
+    settings = settings_of(
+        broker,
+        folder,
+        f"latency-{way.lists_by}-{way.partitions}-",
+        user_partitions=way.partitions,
+        item_partitions=way.partitions,
+        lists_by=way.lists_by,
+    )
     workload.produce(settings, HISTORY)
     by_scorer = way.lists_by == "scorer"
     drained, found = Drained(settings, HISTORY), dict[str, Any]()
@@ -172,7 +177,6 @@ def latencies(
         more = {
             "PROFILESTREAM_ROWS_PUBLISHED_PER_S": str(ROWS_PUBLISHED_PER_S),
             "PROFILESTREAM_LISTS_BY": way.lists_by,
-            **{f"PROFILESTREAM_{name.upper()}": str(count) for name, count in parts.items()},
         }
         kinds = ["profiles", "similarity", *(["scorer"] if by_scorer else [])]
         workers = _start(stack, kinds, settings, folder, **more)

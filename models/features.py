@@ -70,19 +70,13 @@ def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
     if not any(rows):
         return Features()
     names = list(rows[0])
-    if all(list(row) == names for row in rows):  # nearly always: none is lacking, and all of them fit
+    if all(list(row) == names for row in rows):  # nearly always, and then no number is looked up by its name
         numbers = np.array([number for row in rows for number in row.values()], np.float64)
-        if (np.abs(numbers) < _STEPS_END / STEPS).all():
-            steps = np.rint(numbers * STEPS)
-            if (steps / STEPS == numbers).all():
-                return Features(names, b"\x04" + steps.astype("<i4").tobytes())
     else:
         names = list(dict.fromkeys(name for row in rows for name in row))
         numbers = np.array([row.get(name, math.nan) for row in rows for name in names], np.float64)
-    numbers[np.isinf(numbers)] = math.nan
-    with np.errstate(over="ignore"):
-        steps = np.rint(numbers * STEPS)
-    lacks = np.isnan(numbers)
-    if (lacks | ((steps / STEPS == numbers) & (np.abs(steps) < _STEPS_END))).all():
+    lacks, small = ~np.isfinite(numbers), np.abs(numbers) < _STEPS_END / STEPS
+    steps = np.rint(np.where(small, numbers, 0.0) * STEPS)
+    if (lacks | (small & (steps / STEPS == numbers))).all():
         return Features(names, b"\x04" + np.where(lacks, _LACKS, steps).astype("<i4").tobytes())
-    return Features(names, b"\x08" + numbers.astype("<f8").tobytes())
+    return Features(names, b"\x08" + np.where(lacks, np.nan, numbers).astype("<f8").tobytes())

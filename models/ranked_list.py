@@ -199,7 +199,6 @@ def _ranked(
     made = []
     for draft, places in zip(drafts, picked, strict=True):
         pool, pinned = draft.pool, {place for _, place in draft.pins}
-        because = pool.because[places].tolist()
         made.append(
             [
                 Ranked(
@@ -208,14 +207,12 @@ def _ranked(
                     {source: share for source, share in zip(sources, shares, strict=True) if share},
                     sources[leader],
                     _features(names, features),
-                    reason_at,
+                    int(pool.because[place]),
                     [number for number in groups if number >= 0],
                     sources[leader] == CONTENT and _searched(draft.one, index, item_at),
                     place in pinned,
                 )
-                for reason_at, (shares, leader, features, score, place, item_at, groups) in zip(
-                    because, islice(rows, len(places)), strict=True
-                )
+                for shares, leader, features, score, place, item_at, groups in islice(rows, len(places))
             ]
         )
     return made

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.bert.contract import HashEncoder
 from models.choice_model import BANDS
-from models.history import END, ids_of
+from models.history import END, History, ids_of
 from models.item_index import ItemIndex
 from models.learner import Learner
 from models.ranked_list import CONTENT, ListInput, RankConfig, rank_lists
@@ -58,7 +58,7 @@ def inputs(draw: st.DrawFn) -> ListInput:
         query=query,
         categories=draw(st.sampled_from([[], ["c1"], ["c0", "nowhere"], ["nowhere"]])),
         only=draw(st.one_of(st.just([]), SUBSETS)),
-        history=END + "".join(item + END for item in history),
+        history=History.of(dict.fromkeys(history, 1)).joined,
     )
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from models.cooccurrence import Ints
 from models.expected_ratings import expected_ratings
-from models.kernels import NO_MASK, by_basket, distinct, first_shown, ridge_scores, strongest_sums
-from models.neighbour_table import NeighbourTable
+from models.kernels import NO_MASK, all_scores, by_basket, first_shown
+from models.neighbour_table import Floats, NeighbourTable
 from models.popular import PopularLists, Ranked
 from models.proposals import best_first, merged
 from models.user_cf import NO_STRENGTHS, ActiveUsers, Strengths
@@ -25,8 +25,8 @@ from models.user_cf import NO_STRENGTHS, ActiveUsers, Strengths
 SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
 """First rows of `Selected.scores`; if user CF proposes too, its scores are the last."""
 USER_CF = "user_cf"
-_RIDGE, _POPULAR = SOURCES.index("ridge"), SOURCES.index("popular")
-_PROPOSING = tuple(row for row, source in enumerate((*SOURCES, USER_CF)) if source != "ridge")
+_SEGMENT, _INTEREST, _FRESH, _BY_USERS = range(SOURCES.index("segment"), len(SOURCES) + 1)
+_NOTHING, _NO_SCORES = np.zeros(0, np.int64), np.zeros(0)
 INTERESTS_USED = 5
 GROUNDED = 50
 """For so many candidates, the strongest by item-CF, it is found out which item of the history spoke for them."""
@@ -122,8 +122,7 @@ class CandidateSelector:
         self._recencies: dict[float, NDArray[np.float32]] = {}
         """Power → weights of places, the newest first."""
         self._grow()
-        nothing = np.zeros(0, np.int64)
-        self._one(Wanted(nothing, nothing, nothing))  # compiles, or loads, what the first list must not wait for
+        self._one(Wanted(_NOTHING, _NOTHING, _NOTHING))  # compiles, or loads, what the first list must not wait for
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
@@ -154,43 +153,32 @@ class CandidateSelector:
         return known[:count]
 
     def _one(self, user: Wanted, by_users: Ranked | None = None) -> Selected:
-        scratch, table = self._scratch, self._table
+        scratch, table, popular, config = self._scratch, self._table, self._popular, self._config
         scratch.hidden[user.hidden] = True
+        rows, others, values = self._others(user, by_users)
         recent = np.ascontiguousarray(user.recent)
-        items, sums, grounds = strongest_sums(
+        items, scores, because = all_scores(
             recent,
-            self._recency(user, self._config.recency_power),
+            self._recency(user, config.recency_power),
+            by_basket(self._recency(user, config.ridge_recency_power), np.ascontiguousarray(user.times)),
             table.cols,
             table.weights,
+            table.ridge,
             scratch.hidden,
             NO_MASK if user.only is None else user.only,
-            self._config.item_cf,
+            config.item_cf,
             GROUNDED,
+            popular.overall()[0],
+            config.popular,
+            popular.popularity,
+            others,
+            values,
+            rows,
+            len(self.sources),
             scratch.sums,
+            scratch.slots,
         )
-        proposals: list[tuple[Ints, NDArray[np.floating]]] = [(items, sums), *self._others(user)]
-        if by_users is not None:
-            proposals.append(self._shown(user, best_first(by_users), self._config.user_cf))
         scratch.hidden[user.hidden] = scratch.unavailable[user.hidden]
-        numbers = np.concatenate([numbers for numbers, _ in proposals])
-        items, places = distinct(numbers, scratch.slots)
-        scores = np.zeros((len(self.sources), len(items)), np.float32)
-        begin = 0
-        for row, (_, values) in zip(_PROPOSING, proposals, strict=False):
-            scores[row, places[begin : begin + len(values)]] = values
-            begin += len(values)
-        scores[_RIDGE] = ridge_scores(
-            items,
-            recent,
-            by_basket(self._recency(user, self._config.ridge_recency_power), np.ascontiguousarray(user.times)),
-            table.cols,
-            table.ridge,
-            scratch.sums,
-        )
-        known = items < len(self._popular.popularity)
-        scores[_POPULAR, known] = self._popular.popularity[items[known]]
-        because = np.full(len(items), -1, np.int64)
-        because[: len(grounds)] = grounds
         ratings = None if user.ratings is None else self.rate(items, recent, user.ratings)
         return Selected(items, scores, because, ratings)
 
@@ -200,27 +188,33 @@ class CandidateSelector:
         table = self._table
         return expected_ratings(items, recent, given, table.ratings, table.cols, table.weights, self._scratch.slots)
 
-    def _others(self, user: Wanted) -> list[Ranked]:
-        """What popular, segment, interest and fresh propose, in the order of `SOURCES`."""
-        config, popular = self._config, self._popular
-        nothing: Ranked = (np.zeros(0, np.int64), np.zeros(0))
-        segment = self._shown(user, popular.in_segment(user.segment), config.segment) if user.segment else nothing
-        interests = user.interests[:INTERESTS_USED]
-        by_word = [
-            (numbers, weight * scores / scores.max())
-            for word, weight in interests
-            if len((found := self._shown(user, popular.with_word(word), config.interest))[0])
-            for numbers, scores in (found,)
-            if scores.max() > 0
-        ]
+    def _others(self, user: Wanted, by_users: Ranked | None) -> tuple[Ints, Ints, Floats]:
+        """What segment, interest, fresh and user CF propose, in this order: row in `SOURCES`, number and score."""
+        config, popular, interests = self._config, self._popular, user.interests[:INTERESTS_USED]
+        ranked: list[tuple[int, Ranked]] = []
+        if user.segment:
+            ranked.append((_SEGMENT, self._shown(user, popular.in_segment(user.segment), config.segment)))
+        if interests:
+            by_word = [
+                (numbers, weight * scores / scores.max())
+                for word, weight in interests
+                if len((found := self._shown(user, popular.with_word(word), config.interest))[0])
+                for numbers, scores in (found,)
+                if scores.max() > 0
+            ]
+            ranked.append((_INTEREST, merged(by_word, config.interest)))
         newest = [popular.fresh_of_all()] if user.without_profile else [popular.fresh(word) for word, _ in interests]
-        fresh = [self._shown(user, ranked, config.fresh) for ranked in newest]
-        return [
-            self._shown(user, popular.overall(), config.popular),
-            segment,
-            merged(by_word, config.interest),
-            merged(fresh, config.fresh),
-        ]
+        if newest:
+            ranked.append((_FRESH, merged([self._shown(user, one, config.fresh) for one in newest], config.fresh)))
+        if by_users is not None:
+            ranked.append((_BY_USERS, self._shown(user, best_first(by_users), config.user_cf)))
+        if not ranked:
+            return _NOTHING, _NOTHING, _NO_SCORES
+        return (
+            np.concatenate([np.full(len(numbers), row) for row, (numbers, _) in ranked]),
+            np.concatenate([numbers for _, (numbers, _) in ranked]),
+            np.concatenate([np.asarray(scores, np.float64) for _, (_, scores) in ranked]),
+        )
 
     def _shown(self, user: Wanted, ranked: Ranked, most: int) -> Ranked:
         """The best `most` of a ranked list that this user may see."""

@@ -250,6 +250,52 @@ def by_basket(recency: Floats, times: Ints) -> Floats:
 
 
 @compiled
+def all_scores(
+    recent: Ints,
+    recency: Floats,
+    shared: Floats,
+    cols: Ints32,
+    weights: Floats,
+    ridge: Floats,
+    hidden: Mask,
+    only: Mask,
+    most: int,
+    grounded: int,
+    popular: Ints,
+    most_popular: int,
+    popularity: NDArray[np.float64],
+    others: Ints,
+    values: NDArray[np.float64],
+    rows: Ints,
+    count: int,
+    sums: Floats,
+    slots: Ints32,
+) -> tuple[Ints, Floats, Ints]:
+    """The candidates of one user, what each of `count` sources says of them, and who spoke for them.
+
+    Candidates: the `strongest_sums`, the `most_popular` first ones of `popular` that may be shown, and `others`; in
+    this order, each once, int64 [C]. Scores, float32 [count × C]: row 0 the sums, row 1 the ridge scores by the
+    recencies `shared`, row 2 the popularity of all that have one, and in row `rows[i]` for `others[i]` `values[i]`.
+    Grounds as of `strongest_sums`, −1 for all the rest, int64 [C].
+    """
+    items, best, grounds = strongest_sums(recent, recency, cols, weights, hidden, only, most, grounded, sums)
+    shown = popular[first_shown(popular, most_popular, hidden, only)]
+    found, places = distinct(np.concatenate((items, shown, others)), slots)
+    scores = np.zeros((count, len(found)), np.float32)
+    scores[0, : len(items)] = best
+    scores[1] = ridge_scores(found, recent, shared, cols, ridge, sums)
+    for place in range(len(found)):
+        if found[place] < len(popularity):
+            scores[2, place] = popularity[found[place]]
+    begin = len(items) + len(shown)
+    for at in range(len(others)):
+        scores[rows[at], places[begin + at]] = values[at]
+    because = np.full(len(found), -1, np.int64)
+    because[: len(grounds)] = grounds
+    return found, scores, because
+
+
+@compiled
 def near_ratings(
     items: Ints, rated: Ints, values: NDArray[np.float64], cols: Ints32, weights: Floats, slots: Ints32
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], Ints]:

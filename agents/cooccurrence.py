@@ -8,7 +8,16 @@ import numpy as np
 
 from agents.packed import CO_COUNTS, CoCounts, pack_ints
 from agents.partition import partitions_of
-from models.cooccurrence import Ints, Sequences, entries_of, pair_changes, sequences_of, unpack_counts, within_reach
+from models.cooccurrence import (
+    Ints,
+    Sequences,
+    entries_of,
+    lay_out,
+    pair_changes,
+    sequences_of,
+    unpack_counts,
+    within_reach,
+)
 from models.interning import Interner
 from models.profile import HistoryChange
 from models.similarity import CsrRows
@@ -49,6 +58,7 @@ class CoCountsWriter:
         self._touched: list[str] = []
         self._rated: list[tuple[str, int, int]] = []
         self._segments: Counter[tuple[str, str]] = Counter()
+        pair_changes(lay_out([]), 0, window)  # compiles, or loads, what the first batch must not wait for
 
     def add(self, change: HistoryChange, segment: str) -> None:
         """Note what one user's events changed."""

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.pair_sums import pair_sums
+
 Ints = NDArray[np.int64]
 S = TypeVar("S", list[str], Ints)
 
@@ -83,37 +85,11 @@ def pair_changes(sequences: Sequences, size: int, window: int) -> tuple[sparse.c
     Returns a symmetric CSR matrix of packed counts, int64 [size × size], without zeros, and the change of G_ii, int64
     [size]. `size` is above every item number.
     """
-    items, starts, old, left = sequences.items, sequences.starts, sequences.old, sequences.left
-    lengths = np.diff(starts, append=len(items))
-    place = np.arange(len(items)) - np.repeat(starts, lengths)
-    old_of, left_of, start_of = np.repeat(old, lengths), np.repeat(left, lengths), np.repeat(starts, lengths)
-    is_new, is_gone = place >= old_of, place < left_of
-    back = np.arange(window)
-
-    # A pair that came: its later item is new and its earlier one has not left.
-    later = np.flatnonzero(is_new & ~is_gone)
-    earlier = later[:, None] - 1 - back
-    came = earlier >= (start_of + left_of)[later, None]
-    # A pair that went: its earlier item left and both were there before.
-    first = np.flatnonzero(is_gone & ~is_new)
-    second = first[:, None] + 1 + back
-    went = second < (start_of + old_of)[first, None]
-
     weights = distance_weights(window)
-    a = np.concatenate(
-        [
-            items[np.broadcast_to(later[:, None], came.shape)[came]],
-            items[np.broadcast_to(first[:, None], went.shape)[went]],
-        ]
+    indptr, cols, counts, users = pair_sums(
+        sequences.items, sequences.starts, sequences.old, sequences.left, weights, size
     )
-    b = np.concatenate([items[earlier[came]], items[second[went]]])
-    counts = np.concatenate([np.broadcast_to(weights, came.shape)[came], -np.broadcast_to(weights, went.shape)[went]])
-    pairs = sparse.coo_array(
-        (np.concatenate([counts, counts]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(size, size)
-    ).tocsr()
-    pairs.eliminate_zeros()
-    users = np.bincount(items[later], minlength=size) - np.bincount(items[first], minlength=size)
-    return pairs, users
+    return sparse.csr_array((counts, cols, indptr), shape=(size, size)), users
 
 
 def entries_of(indptr: NDArray[np.integer], rows: Ints) -> tuple[Ints, Ints]:

@@ -15,7 +15,7 @@ from agents.scoring.scorer import Scorer
 from agents.scoring.views import Views
 from agents.settings import Settings
 from agents.topics import build_topics
-from agents.users import Folded, UserFolder
+from agents.users import Folded, UserFolder, features_of
 
 _NOTED = [(NOTED_HEADER, b"1")]
 
@@ -53,6 +53,6 @@ class OwnLists:
             return
         asked = [(partition, candidates) for partition, _, candidates in wanted]
         lists = self._scorer.send_lists(asked, transaction, _NOTED)
-        for (partition, folded, _), sent in zip(wanted, lists, strict=True):
-            for outcome in self._users.note(folded, sent, transaction.now_ms):
+        for (partition, folded, _), sent, features in zip(wanted, lists, features_of(lists), strict=True):
+            for outcome in self._users.note(folded, sent, features, transaction.now_ms):
                 transaction.send(self._outcomes, partition, folded.user_id.encode(), outcome)

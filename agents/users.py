@@ -13,7 +13,7 @@ from agents.runtime.batch import Record
 from agents.settings import Settings
 from agents.user_work import UserWork
 from models.cooccurrence import Ints
-from models.features import pack_features
+from models.features import Features, pack_features
 from models.outcomes import Attributed, ListConfig, act, arrive, choosable, close_old
 from models.profile import (
     EarlyAction,
@@ -84,6 +84,11 @@ def profile_config(settings: Settings) -> ProfileConfig:
     )
 
 
+def features_of(lists: Sequence[Recommendation]) -> list[Features]:
+    """What profiles keep of the features of each list."""
+    return pack_features([[item.features for item in one.items] for one in lists])
+
+
 def _shrink(folded: Folded) -> None:
     """Give up the oldest part of a history whose row would be too long with one more list, as often as it must be."""
     while (
@@ -134,13 +139,15 @@ class UserFolder:
         folded.numbers = self._numbers(folded, known.numbers)
         return folded
 
-    def note(self, folded: Folded, sent: Recommendation, now_ms: int) -> Iterator[bytes]:
+    def note(self, folded: Folded, sent: Recommendation, features: Features, now_ms: int) -> Iterator[bytes]:
         """Let a list be in flight that leaves in this transaction; outcomes of those that it closes.
+
+        features: of its items.
 
         The oldest one beyond the limit stays until the user's next event: most outcomes leave before lists are made.
         """
         if folded.profile.consent:
-            yield from self._followed(folded, sent, now_ms, more=1)
+            yield from self._followed(folded, sent, features, now_ms, more=1)
 
     def finish(self, folded: Folded) -> bytes | None:
         """The profile's row; None: there is to be none. Nothing of the profile may change afterwards."""
@@ -184,15 +191,18 @@ class UserFolder:
         if not profile.consent or asked_ms <= folded.erased_ms:
             folded.ignore(record, BEFORE_ERASURE if profile.consent else NO_CONSENT)
             return
-        folded.outcomes += self._followed(folded, recommendation, record.timestamp)
+        (features,) = features_of([recommendation])
+        folded.outcomes += self._followed(folded, recommendation, features, record.timestamp)
 
-    def _followed(self, folded: Folded, sent: Recommendation, sent_ms: int, more: int = 0) -> Iterator[bytes]:
+    def _followed(
+        self, folded: Folded, sent: Recommendation, features: Features, sent_ms: int, more: int = 0
+    ) -> Iterator[bytes]:
         """Outcomes of a list's arrival."""
         profile = folded.profile
         flight = ListInFlight(
             sent.recommendation_id,
             [item.item_id for item in sent.items],
-            pack_features([item.features for item in sent.items]),
+            features,
             sent_ms,
             profile.events,
             variant=sent.variant,

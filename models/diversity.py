@@ -119,8 +119,12 @@ def diversify(
         own[at] = 1.0 - weight
     base = _scaled(relevance, own * (1.0 - diversity))
     limits = {at: _Room(one, base[at]) for at, one in enumerate(caps) if one is not None}
-    closest = np.zeros_like(base)
     picked = np.full((len(base), k), -1, np.intp)
+    if vectors is None and not growing and not limits:  # nothing hangs on what was picked before
+        best = np.argsort(-base, axis=1, kind="stable")[:, :k]
+        picked[:, : best.shape[1]] = np.where(np.take_along_axis(base, best, axis=1) > -np.inf, best, -1)
+        return picked
+    closest = np.zeros_like(base)
     for step in range(min(k, base.shape[1])):
         value = base - (own * diversity) * closest if vectors is not None else base.copy()
         for at, (weight, of_list) in growing.items():

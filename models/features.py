@@ -65,18 +65,30 @@ class Features(msgspec.Struct, array_like=True, gc=False):
                 yield name, numbers
 
 
-def pack_features(rows: Sequence[Mapping[str, float]]) -> Features:
-    """Exactly these numbers, −0 as 0; what is not finite counts as lacking."""
-    if not any(rows):
-        return Features()
-    names = list(rows[0])
+def pack_features(lists: Sequence[Sequence[Mapping[str, float]]]) -> list[Features]:
+    """Of each list exactly the numbers of its items, −0 as 0; what is not finite counts as lacking.
+
+    Lists share the work, and nothing else: what one of them becomes does not depend on the others.
+    """
+    rows = [row for one in lists for row in one]
+    names = list(rows[0]) if rows else []
     if all(list(row) == names for row in rows):  # nearly always, and then no number is looked up by its name
         numbers = np.array([number for row in rows for number in row.values()], np.float64)
+    elif len(lists) > 1:
+        return [packed for one in lists for packed in pack_features([one])]
     else:
         names = list(dict.fromkeys(name for row in rows for name in row))
         numbers = np.array([row.get(name, math.nan) for row in rows for name in names], np.float64)
+    if not names:
+        return [Features() for _ in lists]
+    numbers = numbers.reshape(len(rows), len(names))
     lacks, small = ~np.isfinite(numbers), np.abs(numbers) < _STEPS_END / STEPS
     steps = np.rint(np.where(small, numbers, 0.0) * STEPS)
-    if (lacks | (small & (steps / STEPS == numbers))).all():
-        return Features(names, b"\x04" + np.where(lacks, _LACKS, steps).astype("<i4").tobytes())
-    return Features(names, b"\x08" + np.where(lacks, np.nan, numbers).astype("<f8").tobytes())
+    exact = (lacks | (small & (steps / STEPS == numbers))).all(axis=1)
+    whole, broken = np.where(lacks, _LACKS, steps).astype("<i4"), np.where(lacks, np.nan, numbers).astype("<f8")
+    packed, begin = [], 0
+    for one in lists:
+        own = slice(begin, begin := begin + len(one))
+        number = b"\x04" + whole[own].tobytes() if exact[own].all() else b"\x08" + broken[own].tobytes()
+        packed.append(Features(names, number) if one else Features())
+    return packed

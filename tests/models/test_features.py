@@ -19,9 +19,14 @@ ROWS = st.one_of(
 )
 
 
+def packed(*rows: dict[str, float]) -> Features:
+    (features,) = pack_features([rows])
+    return features
+
+
 @given(ROWS)
 def test_what_is_packed_is_read_exactly(rows: list[dict[str, float]]) -> None:
-    wire = msgspec.msgpack.encode(pack_features(rows))
+    wire = msgspec.msgpack.encode(packed(*rows))
     read = msgspec.msgpack.decode(wire, type=Features)
     assert read.fit(len(rows))
     assert read.of(range(len(rows))) == rows
@@ -31,16 +36,21 @@ def test_what_is_packed_is_read_exactly(rows: list[dict[str, float]]) -> None:
     assert columns == {name: [rows[place].get(name) for place in places] for name in expected}
 
 
+@given(st.lists(ROWS, max_size=4))
+def test_a_list_is_packed_as_if_it_were_alone(lists: list[list[dict[str, float]]]) -> None:
+    assert pack_features(lists) == [packed(*rows) for rows in lists]
+
+
 def test_what_the_ranker_tells_takes_four_bytes_and_other_numbers_eight() -> None:
-    assert len(pack_features([{"popular": 0.12345}, {}]).packed) == 1 + 2 * 4
-    assert len(pack_features([{"popular": 0.123456}, {}]).packed) == 1 + 2 * 8
-    assert len(pack_features([{"history_length": 10_000.0}]).packed) == 1 + 4
-    assert len(pack_features([{"history_length": 1e300}]).packed) == 1 + 8
+    assert len(packed({"popular": 0.12345}, {}).packed) == 1 + 2 * 4
+    assert len(packed({"popular": 0.123456}, {}).packed) == 1 + 2 * 8
+    assert len(packed({"history_length": 10_000.0}).packed) == 1 + 4
+    assert len(packed({"history_length": 1e300}).packed) == 1 + 8
 
 
 def test_what_is_not_finite_counts_as_lacking() -> None:
-    packed = pack_features([{"popular": math.inf, "ridge": 1.0}, {"popular": math.nan, "ridge": -math.inf}])
-    assert packed.of([0, 1]) == [{"ridge": 1.0}, {}]
+    features = packed({"popular": math.inf, "ridge": 1.0}, {"popular": math.nan, "ridge": -math.inf})
+    assert features.of([0, 1]) == [{"ridge": 1.0}, {}]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +71,6 @@ def test_damaged_ones_are_refused(names: list[str], packed: bytes) -> None:
 
 
 def test_a_row_for_each_item() -> None:
-    assert pack_features([{"a": 1.0}, {"a": 2.0}]).fit(2)
-    assert not pack_features([{"a": 1.0}, {"a": 2.0}]).fit(3)
+    assert packed({"a": 1.0}, {"a": 2.0}).fit(2)
+    assert not packed({"a": 1.0}, {"a": 2.0}).fit(3)
     assert Features().fit(3)

@@ -33,7 +33,10 @@ class _Counts:
     """What a batch changed, by the batch's numbers of items."""
 
     pairs: CsrRows
-    ids: list[str]
+    names: list[str]
+    """Number → id, of all items."""
+    numbers: Ints
+    """Batch's number → number."""
     users: Ints
     popularity: Ints
     ratings: tuple[Ints, Ints]
@@ -44,7 +47,7 @@ class _Counts:
     def told(self) -> "_Counts":
         """The same, without what must not be told twice of a row whose co-counts are spread over messages."""
         nothing = np.zeros_like(self.users)
-        return _Counts(self.pairs, self.ids, nothing, nothing, (nothing, nothing), {})
+        return _Counts(self.pairs, self.names, self.numbers, nothing, nothing, (nothing, nothing), {})
 
 
 class CoCountsWriter:
@@ -91,14 +94,13 @@ class CoCountsWriter:
         ratings = np.zeros((2, len(every)), np.int64)
         if rated:
             np.add.at(ratings.T, of_rated, np.array([change for _, *change in rated], np.int64))
-        ids = list(map(names.__getitem__, every.tolist()))
         by_item: dict[str, list[tuple[str, int]]] = {}
         for (segment, item), count in segments.items():
             by_item.setdefault(item, []).append((segment, count))
         lengths = np.diff(pairs.indptr)
         changed = np.flatnonzero((lengths > 0) | (users != 0) | (popularity > 0) | ratings.any(axis=0))
         partition = self._item_partitions()[every[changed]]
-        counts = _Counts(pairs, ids, users, popularity, (ratings[0], ratings[1]), by_item)
+        counts = _Counts(pairs, names, every, users, popularity, (ratings[0], ratings[1]), by_item)
         for target in range(self._partitions):
             rows = changed[partition == target]
             events = len(touched)
@@ -144,17 +146,17 @@ def _messages(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Co
 
 
 def _pack(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Counts) -> bytes:
-    ids, by_item = counts.ids, counts.by_item
+    names, numbers, by_item = counts.names, counts.numbers, counts.by_item
     cols = counts.pairs.indices[entries]
-    occurs = np.zeros(len(ids), bool)
+    occurs = np.zeros(len(numbers), bool)
     occurs[rows] = occurs[cols] = True
     used = np.flatnonzero(occurs)
     place = np.cumsum(occurs) - 1
     g, c = unpack_counts(counts.pairs.data[entries])
     segments: dict[str, tuple[list[int], list[int]]] = {}
     if by_item:
-        for row, number in enumerate(rows.tolist()):
-            for segment, count in by_item.get(ids[number], ()):
+        for row, number in enumerate(numbers[rows].tolist()):
+            for segment, count in by_item.get(names[number], ()):
                 places, events_of = segments.setdefault(segment, ([], []))
                 places.append(row)
                 events_of.append(count)
@@ -163,7 +165,7 @@ def _pack(events: int, rows: Ints, lengths: Ints, entries: Ints, counts: _Counts
     return CO_COUNTS.write(
         CoCounts(
             events,
-            list(map(ids.__getitem__, used.tolist())),
+            list(map(names.__getitem__, numbers[used].tolist())),
             pack_ints(place[rows]),
             pack_ints(lengths),
             pack_ints(place[cols]),

@@ -49,10 +49,12 @@ class Features(msgspec.Struct, array_like=True, gc=False):
         """Name → number of each of these items."""
         if not self.names:
             return [{} for _ in places]
-        names = self.names
+        names, rows = self.names, self._matrix()[places]
+        if not np.isnan(rows).any():
+            return [dict(zip(names, row, strict=True)) for row in rows.tolist()]
         return [
             {name: number for name, number in zip(names, row, strict=True) if not math.isnan(number)}
-            for row in self._matrix()[places].tolist()
+            for row in rows.tolist()
         ]
 
     def columns(self, places: Sequence[int]) -> Iterator[tuple[str, list[float | None]]]:

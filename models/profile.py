@@ -310,4 +310,6 @@ def forget(profile: Profile) -> HistoryChange:
 def segment_of(profile: Profile, attributes: Sequence[str]) -> str:
     """The user's segment: the values of these declared attributes; empty if none is declared."""
     values = profile.attributes
+    if not (attributes and values):
+        return ""
     return "|".join(f"{name}={values[name]}" for name in attributes if name in values)[:LONGEST_SEGMENT]

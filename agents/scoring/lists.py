@@ -230,14 +230,13 @@ class ListMaker:
         )
 
     def _item(self, one: Candidates, place: Ranked, rating: float | None) -> RankedItem:
-        because = one.recent[place.because] if place.because >= 0 and place.shares.keys() & FROM_HISTORY else None
-        action = one.actions[place.because : place.because + 1] if because else ""
-        grounds = Grounds(
-            because=self._index.title(because) if because else None,
-            action=ACTIONS.get(action, ""),
-            category=self._category(one, place),
-            query=one.query if place.searched else "",
-        )
+        because, title, action = None, None, ""
+        if place.because >= 0 and not FROM_HISTORY.isdisjoint(place.shares):
+            because = one.recent[place.because]
+            title = self._index.title(because)
+            action = ACTIONS.get(one.actions[place.because : place.because + 1], "")
+        category = self._category(one, place) if place.categories else ""
+        grounds = Grounds(title, action, category, one.query if place.searched else "")
         return RankedItem(
             item_id=place.item_id,
             score=round(place.score, SCORE_DIGITS),
@@ -252,7 +251,7 @@ class ListMaker:
     def _category(self, one: Candidates, place: Ranked) -> str:
         """A category of the item: for an interest one that the user has touched lately, for others the first."""
         wanted = place.categories
-        if place.lead == "interest" and wanted:
+        if place.lead == "interest":
             at = self._index.places(one.recent)
             touched = set(self._index.categories[at[at >= 0]].ravel().tolist())
             wanted = [number for number in wanted if number in touched]

@@ -57,11 +57,11 @@ def kept(
     """
     fine = np.full(len(ids), unknown_allowed)
     known = places >= 0
-    at = places[known]
-    allowed = index.available[at]
-    if rules is not None:
-        allowed = allowed & ~rules.blocked(at)
-    fine[known] = _of_categories(allowed, index.categories[at] if _by_category(limits) else None, limits)
+    if len(at := places[known]):
+        allowed = index.available[at]
+        if rules is not None:
+            allowed = allowed & ~rules.blocked(at)
+        fine[known] = _of_categories(allowed, index.categories[at] if _by_category(limits) else None, limits)
     found, out = set[str](), limits.excluded if proposed else limits.out
     if unknown_allowed and rules is not None:
         out = out | rules.blocked_ids

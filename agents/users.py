@@ -164,7 +164,7 @@ class UserFolder:
     def _numbers(self, folded: Folded, numbers: Ints | None) -> Ints | None:
         """Of the items of the history, from those before these changes; None: nobody asks for them."""
         if numbers is not None:
-            for change in folded.changes:
+            for change in (one for one in folded.changes if one.new or one.left):
                 numbers = np.concatenate([numbers, self._items.numbers(change.new)])[change.left :]
         elif folded.triggers or folded.requests:
             numbers = self._items.numbers(folded.profile.contacts.ids())

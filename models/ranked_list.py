@@ -136,7 +136,8 @@ def _blended(drafts: Sequence[Draft], config: RankConfig, rules: ItemRules | Non
     totals = blended.total if rules is None else blended.total * rules.factors(places)
     free = np.where(np.arange(most) < np.array(counts)[:, None], totals, -np.inf)
     for at, draft in enumerate(drafts):
-        free[at, [place for _, place in draft.pins]] = -np.inf
+        if draft.pins:
+            free[at, [place for _, place in draft.pins]] = -np.inf
     return _Blended(blended, totals, free, places)
 
 

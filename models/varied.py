@@ -49,6 +49,8 @@ def make_caps(index: ItemIndex, places: Places, fixed: Places, cap: int, rules: 
 
     fixed: places of the items that are in the list already; they count, and may exceed a cap. None: there is no cap.
     """
+    if not cap and (rules is None or not len(rules.most)):
+        return None
     every = np.concatenate([places, fixed])
     parts, most = [], []
     if cap:
@@ -57,8 +59,6 @@ def make_caps(index: ItemIndex, places: Places, fixed: Places, cap: int, rules: 
     if rules is not None and len(rules.most):
         parts.append(rules.grouped(every))
         most.append(rules.most)
-    if not parts:
-        return None
     hot = np.concatenate(parts, axis=1)
     return Caps(hot[: len(places)], np.concatenate(most), hot[len(places) :].sum(axis=0))
 

@@ -140,9 +140,8 @@ class UserFolder:
         return folded
 
     def note(self, folded: Folded, sent: Recommendation, features: Features, now_ms: int) -> Iterator[bytes]:
-        """Let a list be in flight that leaves in this transaction; outcomes of those that it closes.
-
-        features: of its items.
+        """Let a list, with these features of its items, be in flight that leaves in this transaction; outcomes of those
+        that it closes.
 
         The oldest one beyond the limit stays until the user's next event: most outcomes leave before lists are made.
         """
@@ -164,8 +163,9 @@ class UserFolder:
     def _numbers(self, folded: Folded, numbers: Ints | None) -> Ints | None:
         """Of the items of the history, from those before these changes; None: nobody asks for them."""
         if numbers is not None:
-            for change in (one for one in folded.changes if one.new or one.left):
-                numbers = np.concatenate([numbers, self._items.numbers(change.new)])[change.left :]
+            for change in folded.changes:
+                if change.new or change.left:
+                    numbers = np.concatenate([numbers, self._items.numbers(change.new)])[change.left :]
         elif folded.triggers or folded.requests:
             numbers = self._items.numbers(folded.profile.contacts.ids())
         return numbers

@@ -92,9 +92,10 @@ def variables_of(settings: Settings) -> dict[str, str]:
     }
 
 
-def worker(kind: str) -> list[str]:
-    """The command line of a worker."""
-    return [sys.executable, "-m", "agents.cli", "worker", kind]
+def worker(kind: str, nice: int = 0) -> list[str]:
+    """The command line of a worker; `nice`: by so much it gives way to others on its cores."""
+    command = [sys.executable, "-m", "agents.cli", "worker", kind]
+    return ["nice", "-n", str(nice), *command] if nice else command
 
 
 @contextmanager

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from models.cooccurrence import Ints
 from models.expected_ratings import expected_ratings
 from models.kernels import NO_MASK, all_scores, by_basket, first_shown
-from models.neighbour_table import Floats, NeighbourTable
+from models.neighbour_table import NeighbourTable
 from models.popular import PopularLists, Ranked
 from models.proposals import best_first, merged
 from models.user_cf import NO_STRENGTHS, ActiveUsers, Strengths
 
 SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
-"""First rows of `Selected.scores`; if user CF proposes too, its scores are the last."""
+"""First rows of `Selected.scores`, of which `all_scores` makes three; if user CF proposes too, its scores are the last."""
 USER_CF = "user_cf"
 _SEGMENT, _INTEREST, _FRESH, _BY_USERS = range(SOURCES.index("segment"), len(SOURCES) + 1)
 _NOTHING, _NO_SCORES = np.zeros(0, np.int64), np.zeros(0)
@@ -122,7 +122,8 @@ class CandidateSelector:
         self._recencies: dict[float, NDArray[np.float32]] = {}
         """Power → weights of places, the newest first."""
         self._grow()
-        self._one(Wanted(_NOTHING, _NOTHING, _NOTHING))  # compiles, or loads, what the first list must not wait for
+        # Compiles, or loads, what the first list must not wait for.
+        self._one(Wanted(_NOTHING, _NOTHING, _NOTHING, without_profile=True))
 
     def hide(self, unavailable: Ints) -> None:
         """Propose none of these items to anyone from now on, and all others again."""
@@ -188,7 +189,7 @@ class CandidateSelector:
         table = self._table
         return expected_ratings(items, recent, given, table.ratings, table.cols, table.weights, self._scratch.slots)
 
-    def _others(self, user: Wanted, by_users: Ranked | None) -> tuple[Ints, Ints, Floats]:
+    def _others(self, user: Wanted, by_users: Ranked | None) -> tuple[Ints, Ints, NDArray[np.float64]]:
         """What segment, interest, fresh and user CF propose, in this order: row in `SOURCES`, number and score."""
         config, popular, interests = self._config, self._popular, user.interests[:INTERESTS_USED]
         ranked: list[tuple[int, Ranked]] = []

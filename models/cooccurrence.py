@@ -1,7 +1,7 @@
 """Co-counts as a pure function of histories: what one batch of events changes is `pairs(after) − pairs(before)`.
 
 Two integers are kept for a pair of items at most W places apart in a history: G, the number of users, and C, the sum of
-`(k + 1) ** -0.75` for k places between them, in fixed point. Both live in one int64, so that one sparse sum does both:
+`(k + 1) ** -0.75` for k places between them, in fixed point. Both live in one int64, so that one sum does both:
 `packed = G · 2^37 + C`. Integers, because then order cannot matter and nothing is left after a subtraction.
 """
 
@@ -67,9 +67,9 @@ def within_reach(before: S, left: int, window: int) -> S:
 
 def sequences_of(items: Ints, counts: Sequence[tuple[int, int, int]]) -> Sequences:
     """`Sequences` of items that are laid end to end already; counts: of each history (old, new, left)."""
-    table = np.array(counts, np.int64).reshape(-1, 3)
-    lengths = table[:, 0] + table[:, 1]
-    return Sequences(items, np.cumsum(lengths) - lengths, table[:, 0], table[:, 2])
+    old, new, left = np.ascontiguousarray(np.array(counts, np.int64).reshape(-1, 3).T)
+    lengths = old + new
+    return Sequences(items, np.cumsum(lengths) - lengths, old, left)
 
 
 def lay_out(changes: Sequence[tuple[Ints, Ints, int]]) -> Sequences:

@@ -70,7 +70,7 @@ class Features(msgspec.Struct, array_like=True, gc=False):
 def pack_features(lists: Sequence[Sequence[Mapping[str, float]]]) -> list[Features]:
     """Of each list exactly the numbers of its items, −0 as 0; what is not finite counts as lacking.
 
-    Lists share the work, and nothing else: what one of them becomes does not depend on the others.
+    What a list becomes does not depend on the others.
     """
     rows = [row for one in lists for row in one]
     names = list(rows[0]) if rows else []
@@ -87,7 +87,8 @@ def pack_features(lists: Sequence[Sequence[Mapping[str, float]]]) -> list[Featur
     lacks, small = ~np.isfinite(numbers), np.abs(numbers) < _STEPS_END / STEPS
     steps = np.rint(np.where(small, numbers, 0.0) * STEPS)
     exact = (lacks | (small & (steps / STEPS == numbers))).all(axis=1)
-    whole, broken = np.where(lacks, _LACKS, steps).astype("<i4"), np.where(lacks, np.nan, numbers).astype("<f8")
+    whole = np.where(exact[:, None] & ~lacks, steps, _LACKS).astype("<i4")
+    broken = np.where(lacks, np.nan, numbers).astype("<f8")
     packed, begin = [], 0
     for one in lists:
         own = slice(begin, begin := begin + len(one))

@@ -194,8 +194,7 @@ class ItemIndex:
 
     def title(self, item_id: str) -> str:
         """The item's title; its id where it has none."""
-        place = self._items.known(item_id)
-        return (self._titles[place] if place is not None else "") or item_id
+        return self.own_title(item_id) or item_id
 
     def own_title(self, item_id: str) -> str:
         """The item's title; empty where it has none."""

@@ -1,7 +1,7 @@
 """Loops over single entries that numpy has no expression for, compiled by numba.
 
-All are in one file: what is compiled is kept on disk, and numba looks only at the file of a function to see whether it
-is still the same, not at those of the functions that it calls.
+A compiled function calls only those of its own file: what is compiled is kept on disk, and numba looks only at the file
+of a function to see whether it is still the same, not at those of the functions that it calls.
 
 Sums: each of m · K entries (a neighbour of an item of the history) is added to its item's place in an array over all
 items: no branch hangs on the data, so the processor runs ahead. The best are found in a second pass, in which nearly
@@ -276,7 +276,8 @@ def all_scores(
     Candidates: the `strongest_sums`, the `most_popular` first ones of `popular` that may be shown, and `others`; in
     this order, each once, int64 [C]. Scores, float32 [count × C]: row 0 the sums, row 1 the ridge scores by the
     recencies `shared`, row 2 the popularity of all that have one, and in row `rows[i]` for `others[i]` `values[i]`.
-    Grounds as of `strongest_sums`, −1 for all the rest, int64 [C].
+    Grounds as of `strongest_sums`, −1 for all the rest, int64 [C]. Tables, masks and scratch are those of
+    `strongest_sums`, `ridge_scores` and `distinct`.
     """
     items, best, grounds = strongest_sums(recent, recency, cols, weights, hidden, only, most, grounded, sums)
     shown = popular[first_shown(popular, most_popular, hidden, only)]

@@ -1,4 +1,4 @@
-"""The pairs that came into histories and went from them, summed: one compiled pass, then two sorts by counting."""
+"""The pairs that came into histories and went from them, summed: collected, sorted twice by counting, added up."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from models.kernels import Ints, compiled
 def pair_sums(
     items: Ints, starts: Ints, old: Ints, left: Ints, weights: Ints, size: int
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    """What changed histories add for each pair of items less than `len(weights)` + 1 places apart, and for each item.
+    """What changed histories add for each pair of items at most `len(weights)` places apart, and for each item.
 
     items, starts, old, left: as in `models.cooccurrence.Sequences`, with items below `size`; weights: of a pair by the
     places between its items. A pair comes if its later item is new and its earlier one stayed; it goes if its earlier

@@ -11,6 +11,7 @@ from agents.checks import read_co_counts
 from agents.cooccurrence import CoCountsWriter
 from agents.packed import CoCounts, pack_ints, unpack_ints
 from models.interning import Interner
+from models.pair_sums import pair_sums
 from models.profile import HistoryChange
 
 WINDOW = 50
@@ -94,3 +95,11 @@ def test_the_clock_moves_in_every_partition_and_nothing_else_is_sent_for_nothing
     assert (len(told.sizes), told.users) == (1, {"a": -1})
     writer.add(HistoryChange(before=[], left=0), "")
     assert Told(writer).sizes == []
+
+
+def test_the_first_batch_waits_for_no_compiler() -> None:
+    writer = CoCountsWriter(Interner(), 1, WINDOW)
+    for new in (["a", "b"], ["b", "c"]):
+        writer.add(HistoryChange([], new, 0, new), "")
+    assert list(writer.messages())
+    assert len(pair_sums.signatures) == 1  # type: ignore[attr-defined]

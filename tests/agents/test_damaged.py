@@ -54,7 +54,7 @@ PACKED: list[tuple[PackedCodec[Any], msgspec.Struct]] = [
         PROFILE,
         Profile(
             History.of({"a": 5}), 1, 2, {"tea": 0.5}, ["red mug"], {"age": 30.0, "new": True}, ["tea"], ["b"], ["id"],
-            [ListInFlight("one", ["a"], *pack_features([[{"popular": 1.0}]]), 1, 2)],
+            [ListInFlight("one", ["a"], pack_features([[{"popular": 1.0}]])[0], 1, 2)],
             [EarlyAction("two", "a", "click", 3)],
         ),
     ),

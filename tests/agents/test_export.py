@@ -10,7 +10,7 @@ from models.profile import EarlyAction, ListInFlight, Profile, pack_contact
 
 def test_a_profile_is_told_by_names_and_is_json() -> None:
     flight = ListInFlight(
-        "one", ["a", "b"], *pack_features([[{"popular": 0.5}, {"ridge": 1.0}]]), 1, 2, sources=["popular"]
+        "one", ["a", "b"], pack_features([[{"popular": 0.5}, {"ridge": 1.0}]])[0], 1, 2, sources=["popular"]
     )
     profile = Profile(
         History.of({"a": pack_contact(7, 2.5, rated=True)}),

@@ -54,7 +54,7 @@ def test_lists_close_after_so_much_time(tmp_path: Path) -> None:
     folding = folder(tmp_path, attribution_s=5)
     listed = folding.fold(UserWork("u", recommendations=[(record(0), sent("one", "a"))]), None)
     assert profile(listed).lists == [
-        ListInFlight("one", ["a"], *pack_features([[{"popular": 0.5}]]), 1_000, 0, sources=["none"])
+        ListInFlight("one", ["a"], pack_features([[{"popular": 0.5}]])[0], 1_000, 0, sources=["none"])
     ]
     young = folding.fold(UserWork("u", events=events(buy("y"), timestamp=5_999)), row(listed))
     assert outcomes(young) == []
@@ -217,7 +217,7 @@ def test_lists_that_a_row_has_no_room_for_are_not_followed_and_the_newest_is(tmp
     for name in range(30):
         items = [RankedItem(f"{name}-{n:0250d}", 1.0, "", sources={"popular": 1.0}) for n in range(100)]
         sent = Recommendation(str(name), "u", items, [], 1.0)
-        assert list(users.note(folded, sent, *features_of([sent]), 1_000)) == []
+        assert list(users.note(folded, sent, features_of([sent])[0], 1_000)) == []
     finished = users.finish(folded)
     assert finished is not None
     assert len(finished) <= MOST_ROW_BYTES < len(finished) + MOST_GROWTH

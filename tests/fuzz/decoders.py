@@ -201,7 +201,7 @@ DECODERS = (
             ["tea"],
             ["b"],
             ["id"],
-            [ListInFlight("one", ["a"], *pack_features([[{"popular": 1.0}]]), 1, 2, [0])],
+            [ListInFlight("one", ["a"], pack_features([[{"popular": 1.0}]])[0], 1, 2, [0])],
             [EarlyAction("two", "a", "click", 3)],
         ),
     ),

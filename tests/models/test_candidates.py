@@ -127,6 +127,17 @@ def test_a_removed_item_has_no_neighbours_and_no_popularity() -> None:
     assert "e" not in world.scores(world.one(("c",)), "ridge")
 
 
+def test_an_item_that_came_after_the_popular_lists_were_made_has_no_popularity_yet() -> None:
+    world = World()
+    world.table.update("b", ["new"], np.array([0.9], np.float32), 4.0, 10.0, {})
+    selected = world.one(("b",))
+    assert world.scores(selected, "item_cf") == {"new": pytest.approx(0.9)}
+    assert "new" not in world.scores(selected, "popular")
+    world.table.update("new", [], np.zeros(0, np.float32), 7.0, 10.0, {})
+    world.popular.refresh()
+    assert world.scores(world.one(("b",)), "popular")["new"] == 7.0
+
+
 @given(st.lists(st.sampled_from("bcdf"), min_size=1, max_size=6), st.floats(0, 2))
 def test_ridge_scores_each_candidate_by_its_own_neighbours_in_the_history(recent: list[str], power: float) -> None:
     world = World(CandidateConfig(ridge_recency_power=power))

@@ -72,6 +72,8 @@ def test_changes_of_batches_add_up_to_the_pairs_of_the_histories(
         ]
         changes = [(within_reach(before, left, window), new, left) for before, new, left in folded]
         pairs, change = pair_changes(lay_out(changes), ITEMS, window)
+        assert pairs.has_canonical_format
+        assert pairs.data.all()
         total += pairs.toarray()
         of_item += change
     g, c = unpack_counts(total)
@@ -111,6 +113,13 @@ def test_no_change_at_all_is_an_empty_matrix() -> None:
     assert pairs.shape == (ITEMS, ITEMS)
     assert pairs.nnz == 0
     assert len(change) == ITEMS
+
+
+def test_what_comes_and_goes_in_one_batch_leaves_nothing() -> None:
+    changes = [(ints([0, 1]), ints([]), 2), (ints([0]), ints([1]), 0)]
+    pairs, change = pair_changes(lay_out(changes), ITEMS, WINDOW)
+    assert pairs.nnz == 0
+    assert change[:2].tolist() == [-1, 0]
 
 
 def test_an_item_that_left_and_came_back_in_one_batch_is_counted_once() -> None:

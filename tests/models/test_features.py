@@ -12,7 +12,7 @@ from models.features import Features, pack_features
 NAMES = st.sampled_from(["item_cf", "ridge", "popular", "bert"])
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 ROUNDED = st.floats(-20_000, 20_000).map(lambda number: round(number, 5))
-EDGES = st.sampled_from([21474.83647, 21474.83648, -21474.83648, -0.0])
+EDGES = st.sampled_from([21474.83647, 21474.836479, 21474.83648, -21474.83648, -0.0])
 SAME_NAMES = st.fixed_dictionaries({"item_cf": ROUNDED | EDGES, "ridge": ROUNDED | FINITE})
 ROWS = st.one_of(
     *(st.lists(of, max_size=5) for of in (st.dictionaries(NAMES, FINITE), st.dictionaries(NAMES, ROUNDED), SAME_NAMES))

@@ -12,7 +12,7 @@ CONFIG = ListConfig(kept=2, events=3, seconds=60)
 
 
 def flight(name: str, *items: str, sent_ms: int = 0, events: int = 0) -> ListInFlight:
-    return ListInFlight(name, list(items), *pack_features([[{"popular": 1.0}] * len(items)]), sent_ms, events)
+    return ListInFlight(name, list(items), pack_features([[{"popular": 1.0}] * len(items)])[0], sent_ms, events)
 
 
 def click(item: str, name: str = "", event_type: str = "click") -> EarlyAction:

@@ -23,7 +23,7 @@ from models.proposals import best_first, merged
 from models.user_cf import NO_STRENGTHS, ActiveUsers, Strengths
 
 SOURCES = ("item_cf", "ridge", "popular", "segment", "interest", "fresh")
-"""First rows of `Selected.scores`, of which `all_scores` makes three; if user CF proposes too, its scores are the last."""
+"""First rows of `Selected.scores`, of which `all_scores` makes three; user CF's, if it proposes too, are the last."""
 USER_CF = "user_cf"
 _SEGMENT, _INTEREST, _FRESH, _BY_USERS = range(SOURCES.index("segment"), len(SOURCES) + 1)
 _NOTHING, _NO_SCORES = np.zeros(0, np.int64), np.zeros(0)

@@ -48,7 +48,7 @@ class Topics:
     live_changelog: Topic
 
     def all(self) -> tuple[Topic, ...]:
-        """Every topic, in the order of the README's table."""
+        """Every topic."""
         return tuple(vars(self).values())
 
 

@@ -89,7 +89,7 @@ def forget(
         raise typer.Exit(4)
 
 
-GONE = ("profile", "share of the co-counts")
+GONE, SOON = "profile", "share of the co-counts and neighbours"
 LIVE = "what live evaluation keeps of the user"
 KEPT = "a hash of the user's id and the time of the erasure"
 
@@ -99,7 +99,8 @@ def _as_json(settings: "Settings", user: str, erased_ms: int, later: list["Lefto
     return {
         "user_id": user,
         "erased_at": erased_ms / 1000,
-        "gone": list(GONE),
+        "gone": [GONE],
+        "soon": [SOON],
         "later": [{"topic": one.topic, "what": one.what, "seconds": one.seconds} for one in later],
         "kept": {"what": KEPT, "until": kept_until},
     }
@@ -110,7 +111,7 @@ def _tell(settings: "Settings", later: list["Leftover"]) -> None:
     from rich.table import Table
 
     typer.echo("gone now: the profile (history, interests, attributes, searches, lists in flight)")
-    typer.echo("within seconds: its share of the co-counts and neighbours, once the similarity workers have followed")
+    typer.echo(f"within seconds: its {SOON}, once the similarity workers have followed")
     table = Table(title="gone later, by itself", title_justify="left")
     for column in ("topic", "what", "at the latest after"):
         table.add_column(column)

@@ -15,5 +15,6 @@
 | `crashes.py`     | a batch that keeps ending the process is taken record by record           |
 | `view.py`        | read-only copies of compacted topics                                      |
 | `clients.py`, `reading.py` | options of every Kafka client; a record as it was read          |
+| `refusal.py`     | which right is missing, or why there is no answer                         |
 | `dead_letters.py`, `metrics.py`, `health.py`, `lag.py` | what operators look at; stalls      |
 """

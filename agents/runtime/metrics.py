@@ -1,4 +1,4 @@
-"""Metrics of a worker, for Prometheus. Names, kinds and meanings are `METRICS`; the README's table is made from it."""
+"""Metrics of a worker, for Prometheus. Names, kinds and meanings are `METRICS`; the README tells of each."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

@@ -135,6 +135,7 @@ def test_after_erasure_all_is_as_if_the_user_had_never_come(world: World) -> Non
     world.act(GONE, "i1")  # its list may be made after the erasure
     world.workers.wait_until(lambda: drained(settings, "profiles", world.topics.events), "the newest event")
     told = answer(settings, "forget", GONE)
+    assert (told["gone"], told["soon"]) == (["profile"], ["share of the co-counts and neighbours"])
     assert before <= told["erased_at"] * 1000 <= time.time() * 1000
     assert {one["topic"] for one in told["later"]} >= {world.topics.events.name, world.topics.profiles_changelog.name}
     assert all(one["seconds"] >= 86_400 for one in told["later"])

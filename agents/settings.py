@@ -28,7 +28,7 @@ MOST_ROW_NEIGHBOURS = 25_000
 
 
 class Settings(SecuritySettings):
-    """What may be tuned. Defaults run on one laptop; a cluster wants a `replication_factor` of 3 and more partitions."""
+    """What may be tuned. Defaults run on one laptop; clusters want a `replication_factor` of 3 and more partitions."""
 
     # --- Kafka
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port…].")

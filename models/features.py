@@ -87,11 +87,14 @@ def pack_features(lists: Sequence[Sequence[Mapping[str, float]]]) -> list[Featur
     lacks, small = ~np.isfinite(numbers), np.abs(numbers) < _STEPS_END / STEPS
     steps = np.rint(np.where(small, numbers, 0.0) * STEPS)
     exact = (lacks | (small & (steps / STEPS == numbers))).all(axis=1)
-    whole = np.where(exact[:, None] & ~lacks, steps, _LACKS).astype("<i4")
-    broken = np.where(lacks, np.nan, numbers).astype("<f8")
+    numbers[lacks], steps[lacks] = math.nan, _LACKS
     packed, begin = [], 0
     for one in lists:
         own = slice(begin, begin := begin + len(one))
-        number = b"\x04" + whole[own].tobytes() if exact[own].all() else b"\x08" + broken[own].tobytes()
-        packed.append(Features(names, number) if one else Features())
+        if not one:
+            packed.append(Features())
+        elif exact[own].all():
+            packed.append(Features(names, b"\x04" + steps[own].astype("<i4").tobytes()))
+        else:
+            packed.append(Features(names, b"\x08" + numbers[own].astype("<f8").tobytes()))
     return packed

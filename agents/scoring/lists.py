@@ -235,8 +235,7 @@ class ListMaker:
             because = one.recent[place.because]
             title = self._index.title(because)
             action = ACTIONS.get(one.actions[place.because : place.because + 1], "")
-        category = self._category(one, place) if place.categories else ""
-        grounds = Grounds(title, action, category, one.query if place.searched else "")
+        grounds = Grounds(title, action, self._category(one, place), one.query if place.searched else "")
         return RankedItem(
             item_id=place.item_id,
             score=round(place.score, SCORE_DIGITS),
@@ -251,7 +250,7 @@ class ListMaker:
     def _category(self, one: Candidates, place: Ranked) -> str:
         """A category of the item: for an interest one that the user has touched lately, for others the first."""
         wanted = place.categories
-        if place.lead == "interest":
+        if place.lead == "interest" and wanted:
             at = self._index.places(one.recent)
             touched = set(self._index.categories[at[at >= 0]].ravel().tolist())
             wanted = [number for number in wanted if number in touched]

@@ -15,7 +15,7 @@ from agents.packed import NEIGHBOURS, CoCounts, Neighbours, pack_floats, pack_in
 from agents.runtime.agent import TableReader, TransactionLike
 from agents.runtime.batch import Batch, Record
 from agents.runtime.view import View
-from agents.runtime.worker import WorkerSpec, run_worker
+from agents.runtime.worker import PENDING_S, WorkerSpec, run_worker
 from agents.settings import MOST_ROW_NEIGHBOURS, Settings
 from agents.topics import build_topics
 from models.cooccurrence import Ints, unpack_counts
@@ -23,8 +23,8 @@ from models.interning import Interner
 from models.ridge import CountTable, ridge_weights
 from models.similarity import CAP_SLACK, CsrRows, Floats, neighbour_weights, strongest
 
-STALE_SHARE = 0.25
-"""Share of the publishing budget for rows that did not change themselves but whose neighbours' norms did."""
+STALE_SHARE = 0.5
+"""Most of the publishing budget that goes to rows that did not change themselves but whose neighbours' norms did."""
 NICENESS = 10
 """Where cores are shared, lists go first: nobody waits for neighbours, and they are gathered for seconds anyway."""
 FETCH_BYTES = 1024 * 1024
@@ -46,7 +46,7 @@ class SimilarityAgent:
         self._counts = CountTable(settings.neighbours_published if settings.ridge_neighbours else 0)
         self._partitions: dict[int, PartitionRows] = {}
         self._table: TableReader | None = None
-        self._budget = 0.0
+        self._budget = self._stale_budget = 0.0
         self._budget_ms = 0
         self._turn = 0
 
@@ -158,7 +158,9 @@ class SimilarityAgent:
     def _refill(self, now_ms: int) -> None:
         rate = self._settings.rows_published_per_s
         passed_s = (now_ms - self._budget_ms) / 1000 if self._budget_ms else 1.0
-        self._budget = min(self._budget + rate * max(passed_s, 0.0), rate * MOST_SECONDS_SAVED)
+        more, most = rate * max(passed_s, 0.0), rate * MOST_SECONDS_SAVED
+        self._budget = min(self._budget + more, most)
+        self._stale_budget = min(self._stale_budget + STALE_SHARE * more, STALE_SHARE * most)
         self._budget_ms = now_ms
 
     def _shares(self) -> Iterator[tuple[int, int]]:
@@ -176,12 +178,12 @@ class SimilarityAgent:
     def _publish(self, partition: int, rows: PartitionRows, share: int, transaction: TransactionLike) -> Ints:
         """Send the neighbours of dirty rows, then of a few stale ones, `share` in all. Returns rows with new heads."""
         dirty = rows.next_of(rows.dirty, share)
-        most_stale = min(share - len(dirty), int(share * STALE_SHARE) + 1)
-        stale = rows.next_of(rows.stale & ~rows.dirty, max(most_stale, 0))
+        stale = rows.next_of(rows.stale & ~rows.dirty, min(share - len(dirty), int(self._stale_budget)))
         numbers = np.concatenate([dirty, stale])
         if not len(numbers):
             return numbers
         self._budget -= len(numbers)
+        self._stale_budget -= len(stale)
         read, _ = _access(transaction, partition)
         bodies = rows.read_bodies(numbers, read)
         weights = self._weights(rows, numbers, bodies)
@@ -240,5 +242,13 @@ def run(settings: Settings) -> NoReturn:
     os.nice(NICENESS)
     agent = SimilarityAgent(settings)
     topics = build_topics(settings)
-    spec = WorkerSpec("similarity", (topics.cooccurrence,), "item_rows", (agent.view,), settings.gather_s, FETCH_BYTES)
+    spec = WorkerSpec(
+        "similarity",
+        (topics.cooccurrence,),
+        "item_rows",
+        (agent.view,),
+        settings.gather_s,
+        max(PENDING_S, 1 / settings.rows_published_per_s),
+        FETCH_BYTES,
+    )
     run_worker(settings, spec, agent)

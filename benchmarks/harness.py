@@ -33,6 +33,11 @@ def cpu_s_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
+def stolen_s() -> float:
+    """CPU seconds so far, of all cores, that were wanted here while the host ran other machines."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / TICKS_PER_S
+
+
 @dataclass
 class Measured:
     """A process, its CPU seconds and its largest memory so far."""

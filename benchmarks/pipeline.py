@@ -1,6 +1,6 @@
 """The whole pipeline, a process of each kind: events a second into profiles, co-counts and neighbours; event → list.
 
-    python -m benchmarks.pipeline [--events N] [--seconds S] [--rates 1000 …] [--partitions 4 2 …] [--out FILE]
+    python -m benchmarks.pipeline [--events N] [--rounds R] [--seconds S] [--rates 1000 …] [--partitions 4 2 …]
 
 *Drain*: so many events are in the topic when profiles and similarity start side by side; the clock runs from their
 first commits until the last event is in a profile and the last change of co-counts in a row. Then a Kafka Streams
@@ -11,16 +11,18 @@ a plain replay; if they differ there is no result.
 clicks, 7 % carts, 3 % purchases; all but views trigger a list), and of purchases alone, each of which does. Then
 without a scorer: profiles workers make the lists (`PROFILESTREAM_LISTS_BY`). Both ways of making lists, with each
 number of partitions: a transaction sends the broker one request for each partition that it writes to. A broker of its
-own is started beside them, on the same cores; nothing else should run on the machine.
+own is started beside them, on the same cores; nothing else should run on the machine. Each load is measured in rounds:
+medians of their percentiles are shown, and of each round p50, p99 and the cores that the host took from us meanwhile.
 """
 
 import argparse
 import json
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from confluent_kafka.admin import NewTopic
@@ -43,6 +45,7 @@ from benchmarks.harness import (
     pace_of,
     running,
     settings_of,
+    stolen_s,
     variables_of,
     wait_until,
     worker,
@@ -162,8 +165,28 @@ def _check(settings: Settings, topic: Topic, count: int, read: Callable[[bytes],
         raise RuntimeError(f"{topic.name}: co-counts of {wrong} items are not those of a replay")
 
 
+def _round(
+    settings: Settings,
+    rate: int,
+    seconds: float,
+    arrivals: Sequence[Callable[[Settings], latency.Arrivals]],
+    types: Sequence[str],
+    pids: dict[str, int],
+) -> dict[str, Any]:
+    """Latencies, and cores of the processes; `stolen`: those that the host ran other machines on."""
+    before, stolen = {name: cpu_s_of(pid) for name, pid in pids.items()}, stolen_s()
+    whole, *hop = latency.measure(settings, rate, seconds, arrivals, types)
+    cores = {name: round((cpu_s_of(pid) - before[name]) / seconds, 2) for name, pid in pids.items()}
+    found = {"list": whole, "cores": cores, "stolen": round((stolen_s() - stolen) / seconds, 2)}
+    return {**found, "candidates": hop[0]} if hop else found
+
+
+def _medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: round(median(one[name] for one in rounds), 2) for name in rounds[0]}
+
+
 def latencies(
-    broker: LocalKafka, folder: Path, way: Way, rates: list[int], seconds: float, warm_up_s: float
+    broker: LocalKafka, folder: Path, way: Way, rates: list[int], seconds: float, rounds: int, warm_up_s: float
 ) -> dict[str, Any]:
     """Event → candidates and event → list at some rates, in both mixes; CPU of each worker and the broker, in cores."""
     settings = settings_of(
@@ -189,13 +212,19 @@ def latencies(
         pids = {one.name.split("-")[0]: one.process.pid for one in workers} | {"broker": broker.status().pid or 0}
         for types, what in ((MIX, "mix"), (("purchase",), "purchases")):
             for rate in rates:
-                before = {name: cpu_s_of(pid) for name, pid in pids.items()}
                 arrivals = (latency.lists_of, *([latency.candidates_of] if by_scorer else []))
-                whole, *hop = latency.measure(settings, rate, seconds, arrivals, types)
-                cores = {name: round((cpu_s_of(pid) - before[name]) / seconds, 2) for name, pid in pids.items()}
-                row = {"list": whole, "cores": cores, **({"candidates": hop[0]} if hop else {})}
+                measured = []
+                for _ in range(rounds):
+                    measured.append(_round(settings, rate, seconds, arrivals, types, pids))
+                    wait_until(drained, workers, "what is behind")
+                row: dict[str, Any] = {
+                    name: _medians([one[name] for one in measured]) for name in measured[0] if name != "stolen"
+                }
+                row["rounds"] = [
+                    {name: one["list"][name] for name in ("p50_ms", "p99_ms")} | {"stolen": one["stolen"]}
+                    for one in measured
+                ]
                 found[f"{what}, {rate:,} events/s"] = row
-                wait_until(drained, workers, "what is behind")
     return {**way._asdict(), "loads": found}
 
 
@@ -206,7 +235,14 @@ def show(result: dict[str, Any]) -> None:
         if name in result:
             console.print(name, result[name])
     table = Table(
-        "load", "lists by", "partitions", "lists", "to candidates p50 / p99", "to list p50 / p99 / p99.9, ms", "cores"
+        "load",
+        "lists by",
+        "partitions",
+        "lists a round",
+        "to candidates p50 / p99",
+        "to list p50 / p99 / p99.9, ms",
+        "cores",
+        "rounds: p50 / p99, cores stolen",
     )
     for way in result.get("latency", []):
         for name, row in way["loads"].items():
@@ -218,7 +254,8 @@ def show(result: dict[str, Any]) -> None:
                 f"{whole['answered']:,} of {whole['asked']:,}",
                 f"{hop['p50_ms']} / {hop['p99_ms']}" if hop else "",
                 f"{whole['p50_ms']} / {whole['p99_ms']} / {whole['p99.9_ms']}",
-                ", ".join(f"{kind} {cores}" for kind, cores in row["cores"].items()),
+                ", ".join(f"{kind} {cores:.2f}" for kind, cores in row["cores"].items()),
+                "; ".join(f"{one['p50_ms']} / {one['p99_ms']}, {one['stolen']}" for one in row["rounds"]),
             )
     console.print(table)
 
@@ -228,7 +265,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=workload.LARGEST, help="0: no drain")
     parser.add_argument("--peer-events", type=int, default=200_000, help="0: as many")
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of a round")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rates", type=int, nargs="+", default=[1_000])
     parser.add_argument("--partitions", type=int, nargs="+", default=[4, 2])
     parser.add_argument("--port", type=int, default=19592)
@@ -251,7 +289,13 @@ def main() -> None:
             ways = [Way(by, count) for by in ("scorer", "profiles") for count in counts]
             result["latency"] = [
                 latencies(
-                    broker, folder, way, arguments.rates, arguments.seconds, WORKERS_WARM_UP_S if place else WARM_UP_S
+                    broker,
+                    folder,
+                    way,
+                    arguments.rates,
+                    arguments.seconds,
+                    arguments.rounds,
+                    WORKERS_WARM_UP_S if place else WARM_UP_S,
                 )
                 for place, way in enumerate(ways)
             ]

@@ -14,7 +14,6 @@
 import asyncio
 import itertools
 import struct
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -46,10 +45,11 @@ GATHERED_FETCH_BYTES = 1024 * 1024
 """Who gathers for longer has time: else a fetch would bring each small transaction, one for each of its partitions."""
 EMBEDDED_FETCH_WAIT_MS = 8
 """librdkafka's mock cluster answers a fetch at the end of its wait; aiokafka pays 2 ms of CPU for each."""
-AT_ONCE_S = 0.0005
-"""A fetch that took no longer was waiting."""
-FETCH_MORE_S = 0.003
-"""Most time that is given to one more fetch; it takes 1 to 2 ms, where it does not wait for bytes."""
+BACKLOG_RECORDS = 1_000
+"""After a fetch of so many, more than come in a second where latency counts most, the next is made while the batch is
+at work: there is a backlog, and it is worked off sooner so."""
+FETCH_MORE_S = 0.005
+"""Most time that is given to one more fetch; it takes 1 to 3 ms, where it does not wait for bytes."""
 PREFETCH_BACKOFF_S = 1.0
 """aiokafka waits 0.1 s before it fetches again for a partition whose records are not yet taken, and has no option."""
 POLL_INTERVAL_S = 3_600.0
@@ -112,6 +112,9 @@ class _Stamped(dict[TP, list[Any]]):
 
     epoch = -1
 
+    def count(self) -> int:
+        return sum(map(len, self.values()))
+
 
 class _BatchScheduler:
     """Faust's order of delivery: all at once."""
@@ -140,23 +143,26 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         consumer._partition_assignment_strategy = (RangePartitionAssignor,)
         return consumer
 
-    async def _fetch_records(self, *args: Any, **options: Any) -> _Stamped:
-        """What comes next; if it was waiting already, also what came since.
+    async def _fetch_records(self, consumer: AIOKafkaConsumer, *args: Any, **options: Any) -> _Stamped:
+        """What the broker has when it is asked for, or the first that comes.
 
-        While a batch is at work the loop takes nothing in: one fetch waits here, and what comes later waits at the
-        broker. If only the former were returned, the latter would wait for another batch: half the time from event to
-        list.
+        aiokafka would fetch again at once: with few events that brings what came in a moment and leaves all that comes
+        while a batch is at work to the batch after the next. So small fetches are not made before they are asked for.
+        What waits here all the same (another broker's answer) is old, and what came since is fetched with it.
         """
-        began = time.monotonic()
-        records = await self._fetch_once(*args, **options)
-        room = options["max_records"] - sum(map(len, records.values()))
-        if not records or room <= 0 or time.monotonic() - began > AT_ONCE_S:
-            return records
-        more = await self._fetch_once(*args, **{**options, "timeout": FETCH_MORE_S, "max_records": room})
-        if more.epoch != records.epoch:
-            return more  # the older ones are from before a rebalance: they are fetched again
-        for tp, run in more.items():
-            records[tp] = [*records[tp], *run] if tp in records else run
+        waited = bool(consumer._fetcher._records)
+        consumer.resume(*consumer.paused())
+        records = await self._fetch_once(consumer, *args, **options)
+        most: int = options["max_records"]
+        if waited and 0 < records.count() < most:
+            wanted = {"timeout": FETCH_MORE_S, "max_records": most - records.count()}
+            more = await self._fetch_once(consumer, *args, **{**options, **wanted})
+            if more.epoch != records.epoch:
+                return more  # the older ones are from before a rebalance: they are fetched again
+            for tp, run in more.items():
+                records[tp] = [*records[tp], *run] if tp in records else run
+        if 0 < records.count() < min(BACKLOG_RECORDS, most) and self.pace.min_bytes == 1:
+            consumer.pause(*consumer.assignment())
         return records
 
     async def _fetch_once(self, *args: Any, **options: Any) -> _Stamped:

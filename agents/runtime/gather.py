@@ -41,6 +41,10 @@ class Gatherer:
         """Whether there is as much as one transaction should take."""
         return self._count >= self._most_records or self._bytes >= MOST_BYTES
 
+    def starts(self) -> dict[TP, int]:
+        """First offset of each partition of which something is here."""
+        return Batch(self._runs).starts()
+
     def take(self) -> Batch:
         """All that is here; the gatherer is empty afterwards."""
         batch = Batch(self._runs)

@@ -1,9 +1,12 @@
 """A worker with the smallest honest agent: counts the records of each key, sends one record on for each.
 
-`python -m tests.broker.counting_agent`. Values that mean something: `delete` deletes the row, `crash` raises.
+`python -m tests.broker.counting_agent`. Values that mean something: `delete` deletes the row, `crash` raises,
+`wait FILE` makes `FILE.begun` and waits for FILE.
 """
 
 import sys
+import time
+from pathlib import Path
 
 from agents.runtime.agent import TableReader, TransactionLike
 from agents.runtime.batch import Batch
@@ -13,6 +16,9 @@ from agents.topics import build_topics
 
 NAME = "profiles"
 """The worker takes the place of the profiles worker, so that its changelog is one of the known topics."""
+
+MOST_WAIT_S = 15.0
+"""A worker at work hears no signal, so it must not wait for ever."""
 
 
 class CountingAgent:
@@ -38,6 +44,8 @@ class CountingAgent:
                 for record in records:
                     if record.value == b"crash":
                         raise ValueError("this record cannot be counted")
+                    if record.value is not None and record.value.startswith(b"wait "):
+                        _wait_for(Path(record.value[5:].decode()))
                     key = record.key or b""
                     (row,) = transaction.read(partition, [key])
                     if record.value == b"delete":
@@ -46,6 +54,14 @@ class CountingAgent:
                     count = int(row or b"0") + 1
                     transaction.write(partition, key, b"%d" % count)
                     transaction.send(self._topics.outcomes.name, partition, key, b"%s %d" % (key, count))
+
+
+def _wait_for(file: Path) -> None:
+    """Hold the batch up until the file is there."""
+    file.with_suffix(".begun").touch()
+    deadline = time.monotonic() + MOST_WAIT_S
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def main() -> None:

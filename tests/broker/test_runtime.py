@@ -148,6 +148,21 @@ def test_a_record_that_ends_the_process_is_found_and_put_aside_with_its_tracebac
 
 
 @pytest.mark.broker
+def test_all_that_comes_while_a_batch_is_at_work_is_in_the_next(settings: Settings, tmp_path: Path) -> None:
+    topics, go_on, key, count = build_topics(settings), tmp_path / "go.on", KEYS[7], 20
+    with cluster(settings, tmp_path) as workers:
+        start(workers)
+        send(settings, topics.events, [(key, b"wait %s" % bytes(go_on))])
+        workers.wait_until(go_on.with_suffix(".begun").exists, "a batch at work")
+        for number in range(count):  # one after the other: the first could be fetched without the others
+            send(settings, topics.events, [(key, b"%d" % number)])
+        go_on.touch()
+        workers.wait_until(lambda: all_absorbed(settings, topics.events), "the last record")
+    found = [record.offset for record in read_all(settings, topics.outcomes.name)][1:]
+    assert found == list(range(found[0], found[0] + count))  # the end of a transaction takes an offset
+
+
+@pytest.mark.broker
 def test_records_of_an_aborted_upstream_transaction_are_not_seen(settings: Settings, tmp_path: Path) -> None:
     topics = build_topics(settings)
     upstream = Producer({"bootstrap.servers": settings.bootstrap_servers, "transactional.id": settings.topic_prefix})

@@ -251,7 +251,7 @@ def show(result: dict[str, Any]) -> None:
                 name,
                 way["lists_by"],
                 str(way["partitions"]),
-                f"{whole['answered']:,} of {whole['asked']:,}",
+                f"{whole['answered']:,.0f} of {whole['asked']:,.0f}",
                 f"{hop['p50_ms']} / {hop['p99_ms']}" if hop else "",
                 f"{whole['p50_ms']} / {whole['p99_ms']} / {whole['p99.9_ms']}",
                 ", ".join(f"{kind} {cores:.2f}" for kind, cores in row["cores"].items()),

@@ -219,6 +219,8 @@ def test_a_restore_that_is_killed_goes_on_where_it_stopped(kafka: str, unique: s
         almost = re.compile(r"restoring: 99 %, 12000 records, \d+/s, \d+\.\d MB/s, 1 left")
         workers.wait_until(lambda: almost.search(worker.text()) is not None, "the last row")
         assert "is waited for" in worker.text()
+        log = data_of(settings) / "0" / "LOG"
+        workers.wait_until(lambda: "flush_finished" in log.read_text(errors="replace"), "rows on disk")
         worker.kill()
         worker.wait()
         dead.abort_transaction(20)
@@ -298,6 +300,8 @@ def produce(settings: Settings, rows: list[tuple[bytes, bytes | None, int]]) -> 
 
 def alter_offsets(settings: Settings, places: list[TopicPartition]) -> None:
     """Commit offsets in the place of the group, which must be empty."""
-    group = group_of(settings)
+    group, asking = group_of(settings), committed_consumer(settings, group_of(settings))
+    wait_for_coordinator(asking, TP(places[0].topic, places[0].partition))
+    asking.close()
     request = [ConsumerGroupTopicPartitions(group, places)]
     admin_client_of(settings).alter_consumer_group_offsets(request)[group].result()

@@ -204,7 +204,7 @@ def test_a_restore_that_is_killed_goes_on_where_it_stopped(kafka: str, unique: s
     """An open transaction at the end of the changelog holds the restore there until it is killed."""
     settings = broker_settings(kafka, unique, tmp_path / "data", user_partitions=1)
     create_topics(settings)
-    topics, rows = build_topics(settings), 12_000
+    topics, rows = build_topics(settings), 30_000  # several memory tables of 16 MB
     alter_offsets(settings, [TopicPartition(topics.events.name, 0, 0)])
     produce(settings, [(b"key%d" % number, os.urandom(2_000), 0) for number in range(rows)])
     dead = Producer(
@@ -216,7 +216,7 @@ def test_a_restore_that_is_killed_goes_on_where_it_stopped(kafka: str, unique: s
     dead.flush()
     with cluster(settings, tmp_path) as workers:
         worker = start(workers)
-        almost = re.compile(r"restoring: 99 %, 12000 records, \d+/s, \d+\.\d MB/s, 1 left")
+        almost = re.compile(r"restoring: 99 %, 30000 records, \d+/s, \d+\.\d MB/s, 1 left")
         workers.wait_until(lambda: almost.search(worker.text()) is not None, "the last row")
         assert "is waited for" in worker.text()
         log = data_of(settings) / "0" / "LOG"

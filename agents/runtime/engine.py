@@ -148,6 +148,7 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
 
         aiokafka would fetch again at once: with few events that brings what came in a moment and leaves all that comes
         while a batch is at work to the batch after the next. So small fetches are not made before they are asked for.
+        (The embedded broker would hold each up, and who gathers has time: they fetch ahead.)
         What waits here all the same (another broker's answer) is old, and what came since is fetched with it.
         """
         waited = bool(consumer._fetcher._records)
@@ -161,7 +162,7 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
                 return more  # the older ones are from before a rebalance: they are fetched again
             for tp, run in more.items():
                 records[tp] = [*records[tp], *run] if tp in records else run
-        if 0 < records.count() < min(BACKLOG_RECORDS, most) and self.pace.min_bytes == 1:
+        if 0 < records.count() < min(BACKLOG_RECORDS, most) and self.pace.wait_ms == FETCH_WAIT_MS:
             consumer.pause(*consumer.assignment())
         return records
 

@@ -247,8 +247,8 @@ def run(settings: Settings) -> NoReturn:
         (topics.cooccurrence,),
         "item_rows",
         (agent.view,),
-        settings.gather_s,
-        max(PENDING_S, 1 / settings.rows_published_per_s),
-        FETCH_BYTES,
+        gather_s=settings.gather_s,
+        pending_s=max(PENDING_S, 1 / settings.rows_published_per_s),
+        fetch_bytes=FETCH_BYTES,
     )
     run_worker(settings, spec, agent)

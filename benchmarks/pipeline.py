@@ -185,6 +185,15 @@ def _medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: round(median(one[name] for one in rounds), 2) for name in rounds[0]}
 
 
+def _row(measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Medians of some rounds, and `rounds`: what tells most of each."""
+    rounds = [
+        {"p50_ms": one["list"]["p50_ms"], "p99_ms": one["list"]["p99_ms"], "stolen": one["stolen"]} for one in measured
+    ]
+    kinds = [name for name in measured[0] if name != "stolen"]
+    return {name: _medians([one[name] for one in measured]) for name in kinds} | {"rounds": rounds}
+
+
 def latencies(
     broker: LocalKafka, folder: Path, way: Way, rates: list[int], seconds: float, rounds: int, warm_up_s: float
 ) -> dict[str, Any]:
@@ -217,14 +226,7 @@ def latencies(
                 for _ in range(rounds):
                     measured.append(_round(settings, rate, seconds, arrivals, types, pids))
                     wait_until(drained, workers, "what is behind")
-                row: dict[str, Any] = {
-                    name: _medians([one[name] for one in measured]) for name in measured[0] if name != "stolen"
-                }
-                row["rounds"] = [
-                    {name: one["list"][name] for name in ("p50_ms", "p99_ms")} | {"stolen": one["stolen"]}
-                    for one in measured
-                ]
-                found[f"{what}, {rate:,} events/s"] = row
+                found[f"{what}, {rate:,} events/s"] = _row(measured)
     return {**way._asdict(), "loads": found}
 
 
